@@ -1,0 +1,175 @@
+"""The values that travel between hooks, core and ports. All are immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.names import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Bandwidth:
+    """A pod's limits; rates in bit/s, bursts in bit (CNI convention "bandwidth"); 0 means unlimited."""
+
+    ingress_rate: int = 0
+    ingress_burst: int = 0
+    egress_rate: int = 0
+    egress_burst: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """One pod network sandbox, known by (container id, ifname) and never by pod name.
+
+    `netns` is the runtime's path; `netns_fd`, when not -1, is an open descriptor of it that came with the call and
+    is valid only while the call lasts.
+    """
+
+    container_id: str
+    ifname: str
+    netns: str = ""
+    pod_namespace: str = ""
+    pod_name: str = ""
+    pod_uid: str = ""
+    bandwidth: Bandwidth | None = field(default=None, compare=False)
+    netns_fd: int = field(default=-1, compare=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        return (self.container_id, self.ifname)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Addresses (at most one per family) held by a sandbox.
+
+    `granted_at` is CLOCK_BOOTTIME seconds. Whether the lease is plugged in is not stored: the host link says so.
+    """
+
+    sandbox: Sandbox
+    addresses: tuple[Address, ...]
+    backend: str
+    pools: tuple[str, ...]
+    granted_at: float
+
+    @property
+    def key(self) -> Key:
+        return self.sandbox.key
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """What a CNI result needs of a plugged sandbox; MACs are 6 bytes, `gateways` one per family or none."""
+
+    host_link: str
+    host_mac: bytes
+    pod_mac: bytes
+    mtu: int
+    addresses: tuple[Address, ...]
+    gateways: tuple[Address, ...]
+
+
+class Node(NamedTuple):
+    """The fields of a Kubernetes Node that networking needs."""
+
+    name: str
+    labels: Mapping[str, str]
+    addresses: tuple[Address, ...]
+    """InternalIP addresses, in the object's order, at most one per family counts."""
+    pod_cidrs: tuple[Prefix, ...]
+    uid: str = ""
+
+    def address(self, family: int) -> Address | None:
+        """The node's InternalIP of a family."""
+        return next((a for a in self.addresses if a.family == family), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which plugin serves a node's pods, which ones advertise its routes, and the LAN the node is in."""
+
+    backend: str
+    advertisers: tuple[str, ...] = ()
+    lan: str = ""
+
+
+class Member(NamedTuple):
+    """A node as seen by the route model: with its LAN."""
+
+    node: Node
+    lan: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """Everything the cluster says that concerns this node: itself, and the other nodes that carry pods.
+
+    Nodes of hostNetwork pools and ignored nodes are already left out. `in_sync` is False until the first whole
+    listing was seen: until then nothing may be pruned.
+    """
+
+    node: Node
+    selection: Selection
+    members: tuple[Member, ...] = ()
+    in_sync: bool = True
+
+
+class Scope(StrEnum):
+    """How a route's next hop is reached."""
+
+    LAN = "lan"
+    GATEWAY = "gateway"
+
+
+class Route(NamedTuple):
+    """Where packets for a pod CIDR go: `origin` is the node whose CIDR it is, or the aggregate's name."""
+
+    prefix: Prefix
+    next_hop: Address
+    origin: str
+    scope: Scope = Scope.LAN
+
+
+class Condition(NamedTuple):
+    """Something an operator must know: one CamelCase reason and a sentence that says what to do."""
+
+    reason: str
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSet:
+    """The whole desired set of routes of this node, at most one per prefix, and what could not be had."""
+
+    routes: tuple[Route, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    in_sync: bool = True
+
+
+class Discrepancy(NamedTuple):
+    """One difference between a lease and what the kernel has; `mended` after a repair."""
+
+    what: str
+    mended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """State of one active plugin: `in_sync` with the last set it accepted, and what stands in its way."""
+
+    plugin: str
+    in_sync: bool
+    conditions: tuple[Condition, ...] = ()
+    details: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+class StopReason(StrEnum):
+    """Why the agent ends: after UPGRADE everything in the kernel stays, after UNINSTALL nothing of ours does."""
+
+    UPGRADE = "upgrade"
+    UNINSTALL = "uninstall"

@@ -1,0 +1,137 @@
+"""What the core needs of the world. The agent injects the real ones, tests the fakes of `terway_edge.testing`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import NamedTuple, Protocol, TypeVar
+
+from terway_edge.core.addresses import Address
+from terway_edge.core.models import Lease, Node
+from terway_edge.core.names import Key
+from terway_edge.core.plans import Failure, FibRoute, Link, LinkAddress, Neighbour, Plan, Rule, Where
+
+Dumped = TypeVar("Dumped", FibRoute, Link, LinkAddress, Neighbour, Rule)
+
+
+class Happening(StrEnum):
+    """What a `KernelEvent` tells."""
+
+    ROUTE_REMOVED = "route removed"
+    ROUTE_ADDED = "route added"
+    RULE_REMOVED = "rule removed"
+    NEIGHBOUR_REMOVED = "neighbour removed"
+    ADDRESS_CHANGED = "address changed"
+    LINK_CHANGED = "link changed"
+    OVERRUN = "overrun"
+
+
+class KernelEvent(NamedTuple):
+    """A change in the host namespace made by somebody else. OVERRUN: events were lost, look at everything."""
+
+    what: Happening
+    item: FibRoute | Rule | Neighbour | LinkAddress | Link | None = None
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+class Kernel(Protocol):
+    """The host's network stack, coarse on purpose. Every method may be called from any thread and may block."""
+
+    def apply(self, plan: Plan) -> tuple[Failure, ...]:
+        """Make the changes. An atomic plan raises KernelError after undoing everything, or returns ();
+        one that is not atomic returns the failures."""
+
+    def dump(self, kind: type[Dumped], where: Where = Where()) -> list[Dumped]:  # noqa: B008 - an immutable tuple
+        """What the kernel has now. Raises KernelError."""
+
+    def unplug(self, keys: Iterable[Key]) -> None:
+        """Delete the veths of these sandboxes soon, in the background, after proving by name and alias that each
+        is ours. A missing link is success."""
+
+    def settle(self) -> None:
+        """Wait until every unplug asked for so far is done."""
+
+    def subscribe(self, listener: Callable[[KernelEvent], None]) -> Closable:
+        """Call `listener` from a thread of the kernel's own for changes that others make, until closed."""
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since boot, suspend included (CLOCK_BOOTTIME); never steps."""
+
+
+class Cooling(NamedTuple):
+    """An address that was released and by whose pod; not given to another pod before its cool-down is over."""
+
+    address: Address
+    pool: str
+    pod_uid: str
+    released_at: float
+
+
+class Stored(NamedTuple):
+    """What a store held when it was opened. `damage` says what was lost, empty if nothing."""
+
+    leases: tuple[Lease, ...] = ()
+    cooling: tuple[Cooling, ...] = ()
+    damage: str = ""
+
+
+class Store(Protocol):
+    """Durable memory of leases: what returned survives SIGKILL, not a power cut (docs/explanation/decisions.md)."""
+
+    def put(self, lease: Lease) -> None:
+        """Raises Retry if the record cannot be written; then nothing was recorded."""
+
+    def release(self, lease: Lease, released_at: float) -> None:
+        """Forget the lease and remember the cool-down of its addresses. Raises as put()."""
+
+
+class Severity(StrEnum):
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+class Event(NamedTuple):
+    """Something that happened, for people: shaped as a Kubernetes Event about the object named `subject`."""
+
+    reason: str
+    subject: str
+    message: str
+    severity: Severity = Severity.NORMAL
+
+
+class Events(Protocol):
+    def emit(self, event: Event) -> None:
+        """Never raises and never blocks for long."""
+
+
+class Problem(NamedTuple):
+    """An input that could not be used; the last good object stays in force."""
+
+    where: str
+    message: str
+
+
+class Snapshot(NamedTuple):
+    """The cluster's objects as last seen. `in_sync` is False while the first listing is not complete."""
+
+    nodes: tuple[Node, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    in_sync: bool = True
+
+
+class ClusterSource(Protocol):
+    """Where cluster objects come from (a directory of manifests, or the Kubernetes API)."""
+
+    def load(self) -> Snapshot:
+        """The first snapshot; blocks until one can be had. Raises Refused if the source is unusable."""
+
+    def watch(self, changed: Callable[[Snapshot], None]) -> Closable:
+        """Call `changed` from a thread of the source's own with every new whole snapshot, until closed."""
+
+    def emit(self, event: Event) -> None:
+        """Write an event where people look for it; never raises."""
