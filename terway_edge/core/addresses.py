@@ -88,11 +88,7 @@ class Prefix(NamedTuple):
 
     def covers(self, other: Prefix) -> bool:
         """True if `other` lies wholly inside this prefix (equal counts)."""
-        return (
-            other.family == self.family
-            and other.length >= self.length
-            and self.value <= other.value <= self.last
-        )
+        return other.family == self.family and other.length >= self.length and self.value <= other.value <= self.last
 
     def __str__(self) -> str:
         return f"{self.address}/{self.length}"

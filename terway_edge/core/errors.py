@@ -49,9 +49,7 @@ class Retry(EdgeError):
 
     code = TRY_AGAIN
 
-    def __init__(
-        self, message: str, *, after: float = 1.0, code: int | None = None, details: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, after: float = 1.0, code: int | None = None, details: str = "") -> None:
         super().__init__(message, code=code, details=details)
         self.after = after
 

@@ -164,7 +164,10 @@ class Failure(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A link as a dump shows it; items name it by `ifindex`. `kind` is empty for physical links; `carrier` is the operational state."""
+    """A link as a dump shows it; items name it by `ifindex`.
+
+    `kind` is empty for physical links; `carrier` is the operational state.
+    """
 
     ifindex: int
     name: str

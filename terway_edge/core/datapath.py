@@ -1,0 +1,125 @@
+"""The one datapath that all backends share, as Plans (docs/explanation/architecture.md, "Datapath").
+
+Pod: `eth0` is a veth end born in the pod's namespace, address /32 (/128), default route via a link-local gateway that
+a permanent neighbour entry binds to the host end, so no ARP or ND is ever needed. Host: a route to the address over
+the veth and a permanent neighbour entry for the pod. A fresh process knows the link by name and alias
+(`names.is_own_link`) and the routes by their protocol number.
+"""
+
+from __future__ import annotations
+
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.models import Attachment, Bandwidth, Lease, Sandbox
+from terway_edge.core.names import link_alias, link_macs, link_name
+from terway_edge.core.plans import (
+    HOST,
+    Change,
+    FibRoute,
+    Item,
+    LinkAddress,
+    LinkSetting,
+    Neighbour,
+    Netns,
+    Plan,
+    Shaping,
+    Step,
+    Sysctl,
+    Verb,
+    Veth,
+)
+
+GATEWAYS = {4: Address.parse("169.254.1.1"), 6: Address.parse("fe80::1")}
+"""The pod's default gateways; nobody owns these addresses, the neighbour entry alone makes them work."""
+
+LOOPBACK = 1  # ifindex of lo in every namespace
+
+# IPV4_DEVCONF_* of linux/ip.h.
+FORWARDING, ACCEPT_REDIRECTS, SEND_REDIRECTS, RP_FILTER, ARP_NOTIFY = 1, 4, 6, 8, 22
+
+HOST_CONF4 = ((FORWARDING, 1), (RP_FILTER, 0), (ACCEPT_REDIRECTS, 0), (SEND_REDIRECTS, 0))
+POD_CONF4 = ((ARP_NOTIFY, 1), (ACCEPT_REDIRECTS, 0))
+
+LATENCY = 0.025  # seconds a packet may wait in the token bucket
+
+
+def attach_plan(sandbox: Sandbox, lease: Lease, *, host_link: int, pod_link: int, mtu: int) -> Plan:
+    """The plan that plugs a sandbox in: three steps, atomic. Link indexes must be free in their namespaces."""
+    key = sandbox.key
+    host_mac, pod_mac = link_macs(key)
+    netns: Netns = sandbox.netns_fd if sandbox.netns_fd >= 0 else sandbox.netns
+    veth = Veth(
+        link_name(key), host_link, host_mac, link_alias(key), mtu, netns, sandbox.ifname, pod_link, pod_mac
+    )  # fmt: skip
+    pod: list[Change] = [
+        Change(Verb.REPLACE, LinkSetting(pod_link, conf4=POD_CONF4, addr_gen_none=True)),
+    ]
+    families = sorted({address.family for address in lease.addresses})
+    if 6 in families:
+        # A router advertisement must never change a pod's routes; announce the address when it appears.
+        pod.append(Change(Verb.REPLACE, Sysctl(f"ipv6/conf/{sandbox.ifname}/accept_ra", "0")))
+        pod.append(Change(Verb.REPLACE, Sysctl(f"ipv6/conf/{sandbox.ifname}/ndisc_notify", "1")))
+    pod += [Change(Verb.ADD, LinkAddress(pod_link, a, a.bits)) for a in lease.addresses]
+    pod += [
+        Change(Verb.REPLACE, LinkSetting(LOOPBACK, up=True)),
+        Change(Verb.REPLACE, LinkSetting(pod_link, up=True)),
+    ]
+    for family in families:
+        gateway = GATEWAYS[family]
+        pod.append(Change(Verb.ADD, Neighbour(pod_link, gateway, host_mac)))
+        pod.append(Change(Verb.ADD, _default(family, gateway, pod_link)))
+    host = [Change(Verb.REPLACE, LinkSetting(host_link, conf4=HOST_CONF4))]
+    host += [Change(Verb.ADD, item) for item in host_items(lease, host_link)]
+    host += [Change(Verb.REPLACE, item) for item in _shaping(sandbox.bandwidth, host_link, mtu, egress=False)]
+    pod += [Change(Verb.REPLACE, item) for item in _shaping(sandbox.bandwidth, pod_link, mtu, egress=True)]
+    return Plan((Step(HOST, (Change(Verb.ADD, veth),)), Step(netns, tuple(pod)), Step(HOST, tuple(host))))
+
+
+def host_items(lease: Lease, host_link: int) -> list[Item]:
+    """Routes and neighbour entries by which the host reaches a lease's addresses."""
+    _, pod_mac = link_macs(lease.key)
+    items: list[Item] = []
+    for address in lease.addresses:
+        items.append(FibRoute(address.host, link=host_link))
+        items.append(Neighbour(host_link, address, pod_mac))
+    return items
+
+
+def detach_plan(lease: Lease) -> Plan:
+    """Makes a lease's addresses unreachable at once; the link itself is left to Kernel.unplug."""
+    return Plan(
+        (Step(HOST, tuple(Change(Verb.REMOVE, FibRoute(a.host)) for a in lease.addresses)),),
+        atomic=False,
+    )
+
+
+def attachment(lease: Lease, mtu: int) -> Attachment:
+    """What the CNI result says of a lease plugged in by `attach_plan`."""
+    host_mac, pod_mac = link_macs(lease.key)
+    families = {address.family for address in lease.addresses}
+    return Attachment(
+        link_name(lease.key),
+        host_mac,
+        pod_mac,
+        mtu,
+        lease.addresses,
+        tuple(GATEWAYS[family] for family in sorted(families)),
+    )
+
+
+def _default(family: int, gateway: Address, link: int) -> FibRoute:
+    return FibRoute(Prefix(family, 0, 0), via=gateway, link=link, onlink=True)
+
+
+def _shaping(bandwidth: Bandwidth | None, link: int, mtu: int, *, egress: bool) -> list[Shaping]:
+    """Pod end limits what the pod sends, host end what it receives; a pod without NET_ADMIN cannot remove either."""
+    if bandwidth is None:
+        return []
+    bits = bandwidth.egress_rate if egress else bandwidth.ingress_rate
+    burst_bits = bandwidth.egress_burst if egress else bandwidth.ingress_burst
+    if bits <= 0:
+        return []
+    rate = max(bits // 8, 1)
+    # Runtimes send MaxUint32 for "no burst given"; a burst above a second's worth shapes nothing.
+    burst = min(max(burst_bits // 8, 0) or rate, rate)
+    burst = max(rate // 1000, mtu + 1500) if burst_bits <= 0 or burst == rate else max(burst, mtu + 1500)
+    return [Shaping(link, rate, burst, int(rate * LATENCY) + burst)]

@@ -1,0 +1,233 @@
+"""The hooks, one specification each: the whole contract between Terway Edge and a plugin.
+
+A plugin is a class named by an entry point of group `terway_edge.backends`. It is built once with a `BackendContext`
+and its methods marked with `@hookimpl` are called by the agent. Implement the hooks you need; a hook implementation
+may ask for fewer arguments than its specification, never for others. Hooks are synchronous: they run in worker
+threads of the agent and may block for as long as the caller's deadline allows.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from terway_edge.core.models import (
+    Attachment,
+    Discrepancy,
+    Lease,
+    Node,
+    NodeView,
+    Report,
+    RouteSet,
+    Sandbox,
+    Selection,
+    StopReason,
+)
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+PROJECT = "terway_edge"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+class Hooks:
+    """Specifications in the order of a node's life."""
+
+    # --- selection ---------------------------------------------------------------------------------------------
+
+    @hookspec(firstresult=True)
+    def terway_edge_select_backend(self, node: Node) -> Selection | None:
+        """Called for a node that no configured node-pool rule matches, before the label defaults apply.
+
+        :param node: the node whose pods want a backend.
+        :returns: a Selection, or None for "not my concern".
+
+        Stops at the first answer that is not None. Reaches every plugin.
+
+        .. versionadded:: 0.1
+        """
+
+    # --- life ---------------------------------------------------------------------------------------------------
+
+    @hookspec
+    def terway_edge_start(self, view: NodeView) -> None:
+        """Called once before the first call of any other hook, after leases and kernel were reconciled.
+
+        Prepare what the node needs (sysctls, tables); must be harmless when everything is already there.
+
+        :param view: the node, its selection and the other nodes.
+        :raises EdgeError: the plugin cannot work; it is reported, and the agent goes on without it unless the
+            node's selection needs it.
+
+        Reaches the selected backend, the active advertisers, and backends that still own leases.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec
+    def terway_edge_stop(self, reason: StopReason) -> None:
+        """Called once when the agent ends; in-flight calls have been drained.
+
+        :param reason: UPGRADE: leave all kernel state as it is; UNINSTALL: remove everything of yours.
+
+        Reaches every started plugin.
+
+        .. versionadded:: 0.1
+        """
+
+    # --- one pod ------------------------------------------------------------------------------------------------
+
+    @hookspec(firstresult=True)
+    def terway_edge_allocate(self, sandbox: Sandbox, view: NodeView) -> Lease:
+        """Called for CNI ADD: hold addresses for a sandbox.
+
+        Idempotent per `sandbox.key`: a second call returns the same lease. `BackendContext.ipam` does all of this.
+
+        :param sandbox: the sandbox that wants addresses.
+        :param view: the node as last seen.
+        :returns: the lease, already in the store.
+        :raises Retry: no address now (`after` says when), or a record could not be written.
+        :raises Refused: never with this input.
+
+        Reaches the selected backend only.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec(firstresult=True)
+    def terway_edge_attach(self, sandbox: Sandbox, lease: Lease, view: NodeView) -> Attachment:
+        """Called after allocate: create the pod's link and make its addresses reachable on this node.
+
+        Leaves nothing behind on failure. Is called again, after detach, for a sandbox whose first ADD was cut short.
+
+        :param sandbox: as given to allocate; `netns` (or `netns_fd`) is valid during the call.
+        :param lease: what allocate returned.
+        :returns: what the CNI result needs.
+        :raises EdgeError: nothing was changed.
+
+        Reaches the backend named by `lease.backend`.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec(firstresult=True)
+    def terway_edge_check(self, sandbox: Sandbox, lease: Lease, repair: bool) -> Sequence[Discrepancy]:
+        """Called for CNI CHECK (repair=False) and by the drift repair (repair=True).
+
+        :param sandbox: `netns` is empty when the call does not come from the runtime: then only the host side
+            can be looked at.
+        :param repair: mend what can be mended on the host side.
+        :returns: what differs from the lease; empty if all is well. With repair, whether each was mended.
+
+        Reaches the backend named by `lease.backend`.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec(firstresult=True)
+    def terway_edge_detach(self, sandbox: Sandbox, lease: Lease) -> None:
+        """Called for CNI DEL, for roll-back and by garbage collection: make the addresses unreachable, drop the link.
+
+        What is missing is success; twice is harmless. The namespace may be gone.
+
+        Reaches the backend named by `lease.backend`.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec(firstresult=True)
+    def terway_edge_release(self, lease: Lease) -> None:
+        """Called after detach: give the addresses back (they cool down before another pod gets them).
+
+        A lease that is already released is success.
+
+        :raises Retry: the release could not be recorded; the lease is still held.
+
+        Reaches the backend named by `lease.backend`.
+
+        .. versionadded:: 0.1
+        """
+
+    # --- routes -------------------------------------------------------------------------------------------------
+
+    @hookspec
+    def terway_edge_advertise(self, routes: RouteSet, view: NodeView) -> None:
+        """Called with the whole desired set of routes, never a difference. Equal input twice must do nothing.
+
+        Returning means the set was accepted; whether it is in force is told by report. Each advertiser is called
+        from a thread of its own and always with the newest set: a slow one delays nobody. An exception is logged
+        and the same set is given again later.
+
+        :param routes: every route this node should know; `in_sync` False means: add, but prune nothing yet.
+        :param view: the node and its neighbours from which the set was computed.
+
+        Reaches every active advertiser.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec
+    def terway_edge_report(self) -> Report:
+        """Called for `terway-edge status`, metrics and after each cycle: the state of this plugin.
+
+        Reaches every active plugin.
+
+        .. versionadded:: 0.1
+        """
+
+    # --- observers ----------------------------------------------------------------------------------------------
+
+    @hookspec
+    def terway_edge_lease_granted(self, lease: Lease) -> None:
+        """Called after a pod is plugged in. An exception is logged and silences no other observer.
+
+        Reaches every plugin.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec
+    def terway_edge_lease_released(self, lease: Lease) -> None:
+        """Called after a lease was given back. An exception is logged and silences no other observer.
+
+        Reaches every plugin.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec
+    def terway_edge_cycle_done(self, routes: RouteSet) -> None:
+        """Called after a set of routes was computed and handed to the advertisers.
+
+        Reaches every plugin.
+
+        .. versionadded:: 0.1
+        """
+
+    # --- extensions ---------------------------------------------------------------------------------------------
+
+    @hookspec
+    def terway_edge_cli(self, parser: ArgumentParser) -> None:
+        """Called when the command line is built: add sub-commands under the plugin's own name.
+
+        :param parser: a parser of its own for each plugin; set `run` with `set_defaults`, a function of the parsed
+            arguments that returns the exit code.
+
+        Reaches every plugin, as a class-level hook: it must be a static method.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec
+    def terway_edge_metrics(self, registry: CollectorRegistry) -> None:
+        """Called once at start: register the plugin's own Prometheus collectors.
+
+        Reaches every plugin.
+
+        .. versionadded:: 0.1
+        """
