@@ -105,8 +105,30 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Uplink:
+    """The link that carries pod traffic off this node, its (address, length) pairs, the gateway per family, and by
+    which rule it was chosen."""
+
+    ifindex: int
+    name: str
+    mtu: int
+    addresses: tuple[tuple[Address, int], ...] = ()
+    gateways: tuple[Address, ...] = ()
+    why: str = ""
+
+    @property
+    def on_link(self) -> tuple[Prefix, ...]:
+        """The prefixes that are reachable without a router."""
+        return tuple(
+            Prefix(address.family, address.value >> (shift := address.bits - length) << shift, length)
+            for address, length in self.addresses
+            if length < address.bits
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class NodeView:
-    """Everything the cluster says that concerns this node: itself, and the other nodes that carry pods.
+    """Everything that concerns this node: itself, its uplink, and the other nodes that carry pods.
 
     Nodes of hostNetwork pools and ignored nodes are already left out. `in_sync` is False until the first whole
     listing was seen: until then nothing may be pruned.
@@ -115,6 +137,7 @@ class NodeView:
     node: Node
     selection: Selection
     members: tuple[Member, ...] = ()
+    uplink: Uplink | None = None
     in_sync: bool = True
 
 

@@ -119,10 +119,14 @@ class Rule(NamedTuple):
 
 
 class Sysctl(NamedTuple):
-    """A file below /proc/sys/net, for example `ipv6/conf/eth0/accept_ra`. Only REPLACE."""
+    """A file below /proc/sys/net, for example `ipv6/conf/eth0/accept_ra`. Only REPLACE.
+
+    With `when`, it is written only if it now holds that value.
+    """
 
     path: str
     value: str
+    when: str = ""
 
 
 class Shaping(NamedTuple):

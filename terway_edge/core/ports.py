@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeVar
 
-from terway_edge.core.addresses import Address
+from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.models import Lease, Node
 from terway_edge.core.names import Key
 from terway_edge.core.plans import Failure, FibRoute, Link, LinkAddress, Neighbour, Plan, Rule, Where
@@ -56,6 +56,23 @@ class Kernel(Protocol):
 
     def subscribe(self, listener: Callable[[KernelEvent], None]) -> Closable:
         """Call `listener` from a thread of the kernel's own for changes that others make, until closed."""
+
+
+class Masquerade(NamedTuple):
+    """Packets from `sources` leave with the node's address unless they go to one of `direct`."""
+
+    sources: tuple[Prefix, ...] = ()
+    direct: tuple[Prefix, ...] = ()
+
+
+class Firewall(Protocol):
+    """Our own packet filter table; nobody else's is ever touched."""
+
+    def set_masquerade(self, wanted: Masquerade) -> None:
+        """Make our table say exactly this; equal input with an intact table changes nothing. Raises KernelError."""
+
+    def remove(self) -> None:
+        """Remove our table; a missing one is success."""
 
 
 class Clock(Protocol):

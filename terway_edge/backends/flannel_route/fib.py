@@ -1,0 +1,119 @@
+"""The kernel's forwarding table made equal to a RouteSet, and kept so."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+
+from terway_edge.core.addresses import Prefix
+from terway_edge.core.delta import Delta, delta
+from terway_edge.core.drift import Fights
+from terway_edge.core.models import Condition, RouteSet
+from terway_edge.core.plans import (
+    COVER_METRIC,
+    HOST,
+    MAIN,
+    PROTO,
+    Change,
+    Failure,
+    FibRoute,
+    Plan,
+    RouteKind,
+    Step,
+    Verb,
+    Where,
+)
+from terway_edge.core.ports import Clock, Happening, Kernel, KernelEvent
+
+FibKey = tuple[Prefix, int]
+"""(prefix, metric): what tells routes of one table apart."""
+
+
+class Fib:
+    """Our routes in the main table, except those to pods of this node (they belong to the leases)."""
+
+    def __init__(self, kernel: Kernel, clock: Clock) -> None:
+        self._kernel = kernel
+        self._clock = clock
+        self._desired: dict[FibKey, FibRoute] = {}
+        self._failures: tuple[Failure, ...] = ()
+        self._fights = Fights()
+
+    def set(self, wanted: Iterable[FibRoute], *, prune: bool) -> None:
+        """Make the kernel's table equal to `wanted`; without `prune` nothing is removed. Equal input changes
+        nothing; what the kernel refuses is told by `conditions` and tried again with the next set."""
+        desired = {key_of(route): route for route in wanted}
+        self._desired = desired  # before the kernel: the listener must not mend what is being removed
+        actual = {key_of(r): r for r in self._kernel.dump(FibRoute, Where(table=MAIN, proto=PROTO)) if belongs_here(r)}
+        change = delta(actual, desired)
+        self._failures = self._kernel.apply(fib_plan(change, prune=prune)) if change else ()
+
+    def on_event(self, event: KernelEvent) -> None:
+        """Put back at once a route of ours that somebody removed."""
+        route = event.item
+        if event.what is not Happening.ROUTE_REMOVED or not isinstance(route, FibRoute):
+            return
+        wanted = self._desired.get(key_of(route))
+        if wanted is None or wanted != route or not self._fights.may_repair(route.prefix, self._clock.now()):
+            return
+        self._kernel.apply(Plan((Step(HOST, (Change(Verb.ADD, wanted),)),), atomic=False))
+
+    @property
+    def size(self) -> int:
+        return len(self._desired)
+
+    def conditions(self) -> list[Condition]:
+        """What the kernel refused, and who fights us over what."""
+        fought = [
+            Condition(
+                "RouteFight",
+                str(prefix),
+                "another process keeps removing this route; it is put back ever less often: find it with "
+                "'ip monitor route' and stop it",
+            )
+            for prefix in self._fights.fought_over(self._clock.now())
+        ]
+        return [_refusal(failure) for failure in self._failures] + fought
+
+
+def key_of(route: FibRoute) -> FibKey:
+    return (route.prefix, route.metric)
+
+
+def belongs_here(route: FibRoute) -> bool:
+    """True for routes to other nodes and cover routes; False for those straight to a pod's link."""
+    return route.via is not None or route.kind is RouteKind.UNREACHABLE
+
+
+def cover(prefix: Prefix) -> FibRoute:
+    """Catches what is sent to addresses of our own pod CIDR that no pod has; any other route wins over it."""
+    return FibRoute(prefix, kind=RouteKind.UNREACHABLE, metric=COVER_METRIC)
+
+
+def fib_routes(routes: RouteSet, uplink: int, own: Iterable[Prefix]) -> list[FibRoute]:
+    """The whole table of this backend: the set's routes over the uplink, and a cover for each own pod CIDR."""
+    over = [FibRoute(route.prefix, via=route.next_hop, link=uplink) for route in routes.routes] if uplink else []
+    return over + [cover(prefix) for prefix in own]
+
+
+def fib_plan(change: Delta[FibRoute], *, prune: bool) -> Plan:
+    """Additions first, so that no packet falls between an old and a new route."""
+    changes = [Change(Verb.ADD, route) for route in change.add]
+    changes += [Change(Verb.REPLACE, route) for route in change.replace]
+    if prune:
+        changes += [Change(Verb.REMOVE, route) for route in change.remove]
+    return Plan((Step(HOST, tuple(changes)),), atomic=False)
+
+
+def _refusal(failure: Failure) -> Condition:
+    route = failure.change.item
+    assert isinstance(route, FibRoute)
+    if failure.errno == errno.EEXIST:
+        return Condition(
+            "ForeignRoute",
+            str(route.prefix),
+            f"a route to it exists that is not ours and was left alone: see 'ip route show {route.prefix}'",
+        )
+    return Condition(
+        "RouteRefused", str(route.prefix), f"the kernel refused the route via {route.via}: {failure.message}"
+    )

@@ -1,0 +1,31 @@
+"""What a plugin is built with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from terway_edge.core.plumbing import Plumbing
+from terway_edge.core.ports import Clock, Events, Firewall, Kernel
+
+if TYPE_CHECKING:
+    from terway_edge.core.config import Settings
+    from terway_edge.core.ipam import Ipam
+
+
+@dataclass(frozen=True, slots=True)
+class BackendContext:
+    """Ports, the shared IPAM and plumbing, and the settings, handed to every plugin when it is built.
+
+    With `ipam` and `plumbing` a backend needs no netlink of its own: allocate addresses from pools it declares,
+    then attach, check and detach by the shared datapath.
+    """
+
+    node_name: str
+    kernel: Kernel
+    plumbing: Plumbing
+    ipam: Ipam
+    firewall: Firewall
+    clock: Clock
+    events: Events
+    settings: Settings

@@ -1,0 +1,142 @@
+"""The only place that calls hooks: one typed method for each, and the routing of calls to the plugin concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from terway_edge.core.errors import Bug, EdgeError, Refused
+from terway_edge.core.hookspecs import PROJECT
+from terway_edge.core.models import (
+    Attachment,
+    Discrepancy,
+    Lease,
+    Node,
+    NodeView,
+    Report,
+    RouteSet,
+    Sandbox,
+    Selection,
+    StopReason,
+)
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+FailureReport = Callable[[str, str, Exception], None]
+"""Called with (plugin, hook, error) when an observer or a report fails; nobody else is disturbed."""
+
+
+class Dispatcher:
+    """Typed façade over the plugin manager. Thread-safe: hooks may be called from many threads at once."""
+
+    def __init__(self, manager: pluggy.PluginManager, on_failure: FailureReport) -> None:
+        self._manager = manager
+        self._on_failure = on_failure
+        self._callers: dict[tuple[str, str], Any] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all registered plugins."""
+        return [name for name, plugin in self._manager.list_name_plugin() if plugin is not None]
+
+    def has(self, name: str) -> bool:
+        return self._manager.has_plugin(name)
+
+    # --- selection and life ---------------------------------------------------------------------------------------
+
+    def select_backend(self, node: Node) -> Selection | None:
+        selection: Selection | None = self._manager.hook.terway_edge_select_backend(node=node)
+        return selection
+
+    def start(self, plugin: str, view: NodeView) -> None:
+        self._one(plugin, "start")(view=view)
+
+    def stop(self, plugin: str, reason: StopReason) -> None:
+        self._one(plugin, "stop")(reason=reason)
+
+    # --- one pod ---------------------------------------------------------------------------------------------------
+
+    def allocate(self, backend: str, sandbox: Sandbox, view: NodeView) -> Lease:
+        lease = self._one(backend, "allocate")(sandbox=sandbox, view=view)
+        if not isinstance(lease, Lease):
+            raise Bug(f"backend {backend} answered allocate with {type(lease).__name__}, expected a Lease")
+        return lease
+
+    def attach(self, sandbox: Sandbox, lease: Lease, view: NodeView) -> Attachment:
+        attachment = self._one(lease.backend, "attach")(sandbox=sandbox, lease=lease, view=view)
+        if not isinstance(attachment, Attachment):
+            raise Bug(
+                f"backend {lease.backend} answered attach with {type(attachment).__name__}, expected an Attachment"
+            )
+        return attachment
+
+    def check(self, sandbox: Sandbox, lease: Lease, *, repair: bool) -> Sequence[Discrepancy]:
+        return self._one(lease.backend, "check")(sandbox=sandbox, lease=lease, repair=repair) or ()
+
+    def detach(self, sandbox: Sandbox, lease: Lease) -> None:
+        self._one(lease.backend, "detach")(sandbox=sandbox, lease=lease)
+
+    def release(self, lease: Lease) -> None:
+        self._one(lease.backend, "release")(lease=lease)
+
+    # --- routes ----------------------------------------------------------------------------------------------------
+
+    def advertise(self, plugin: str, routes: RouteSet, view: NodeView) -> None:
+        self._one(plugin, "advertise")(routes=routes, view=view)
+
+    def report(self, plugin: str) -> Report | None:
+        """The plugin's report; None if it has none or cannot give it now."""
+        try:
+            answers = self._one(plugin, "report")()
+        except Exception as error:  # noqa: BLE001 - a report must never break what asks for it
+            self._on_failure(plugin, "report", error)
+            return None
+        return answers[0] if answers else None
+
+    # --- observers -------------------------------------------------------------------------------------------------
+
+    def lease_granted(self, lease: Lease) -> None:
+        self._each("lease_granted", lease=lease)
+
+    def lease_released(self, lease: Lease) -> None:
+        self._each("lease_released", lease=lease)
+
+    def cycle_done(self, routes: RouteSet) -> None:
+        self._each("cycle_done", routes=routes)
+
+    def metrics(self, registry: CollectorRegistry) -> None:
+        self._each("metrics", registry=registry)
+
+    # --- routing ---------------------------------------------------------------------------------------------------
+
+    def _one(self, plugin: str, hook: str) -> Any:
+        """The hook as only `plugin` implements it. Building a caller takes longer than calling it: they are kept."""
+        caller = self._callers.get((plugin, hook))
+        if caller is None:
+            caller = self._callers[plugin, hook] = self._subset(plugin, hook)
+        return caller
+
+    def _subset(self, plugin: str, hook: str) -> Any:
+        if not self._manager.has_plugin(plugin):
+            raise Refused(
+                f"plugin {plugin!r} is not loaded (loaded: {', '.join(self.names) or 'none'}); "
+                f"see 'terway-edge plugins'"
+            )
+        others = [other for name, other in self._manager.list_name_plugin() if other is not None and name != plugin]
+        return self._manager.subset_hook_caller(f"{PROJECT}_{hook}", remove_plugins=others)
+
+    def _each(self, hook: str, **arguments: Any) -> None:
+        """Call each observer by itself: in one pluggy call, one that raises would silence those after it."""
+        for implementation in getattr(self._manager.hook, f"{PROJECT}_{hook}").get_hookimpls():
+            try:
+                self._one(implementation.plugin_name, hook)(**arguments)
+            except Exception as error:  # noqa: BLE001 - one observer must not harm another
+                self._on_failure(implementation.plugin_name, hook, error)
+
+
+def explain(error: Exception) -> str:
+    """One line for logs: our errors speak for themselves, others are named."""
+    return str(error) if isinstance(error, EdgeError) else f"{type(error).__name__}: {error}"

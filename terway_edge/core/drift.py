@@ -1,0 +1,42 @@
+"""How often to mend what others undo: at once, unless somebody keeps undoing it. Pure; time is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+WINDOW = 60.0  # seconds in which repairs are counted
+TOLERATED = 3  # repairs of one item in a window that are no fight yet
+BACK_OFF_MAX = 60.0
+
+
+@dataclass(slots=True)
+class _Record:
+    first: float
+    repairs: int = 0
+    next_at: float = 0.0
+
+
+class Fights:
+    """Decides for each item whether to mend it now. An item undone again and again is mended ever less often."""
+
+    def __init__(self) -> None:
+        self._records: dict[Hashable, _Record] = {}
+
+    def may_repair(self, item: Hashable, now: float) -> bool:
+        """True if `item` should be mended now; False while backing off (the periodic resync mends it then)."""
+        record = self._records.get(item)
+        if record is None or now - max(record.first, record.next_at) > WINDOW:
+            record = self._records[item] = _Record(first=now)
+        if now < record.next_at:
+            return False
+        record.repairs += 1
+        if record.repairs > TOLERATED:
+            record.next_at = now + min(2.0 ** (record.repairs - TOLERATED), BACK_OFF_MAX)
+        return True
+
+    def fought_over(self, now: float) -> list[Hashable]:
+        """Items that another process keeps undoing; those left alone for a window are forgotten."""
+        for item in [i for i, r in self._records.items() if now - max(r.first, r.next_at) > WINDOW]:
+            del self._records[item]
+        return [item for item, record in self._records.items() if record.repairs > TOLERATED]

@@ -1,0 +1,141 @@
+"""Plugging sandboxes in and out through the kernel port, the same way for every backend."""
+
+from __future__ import annotations
+
+import errno
+from itertools import count
+
+from terway_edge.core.addresses import Prefix
+from terway_edge.core.datapath import GATEWAYS, attach_plan, attachment, detach_plan, host_items
+from terway_edge.core.errors import KernelError, Refused
+from terway_edge.core.models import Attachment, Discrepancy, Lease, Sandbox
+from terway_edge.core.names import is_own_link, link_macs, link_name
+from terway_edge.core.plans import (
+    HOST,
+    Change,
+    FibRoute,
+    Item,
+    Link,
+    LinkAddress,
+    Neighbour,
+    Netns,
+    Plan,
+    Step,
+    Verb,
+    Veth,
+    Where,
+)
+from terway_edge.core.ports import Kernel
+
+FIRST_IFINDEX = 1 << 20
+"""Our links take indexes from here on, far from those that the kernel gives out."""
+TRIES = 4  # with a fresh index each, should somebody else sit on one
+
+
+class Plumbing:
+    """Attach, check and detach by the plans of `core.datapath`. Safe to call from many threads."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        taken = [link.ifindex for link in kernel.dump(Link) if link.ifindex >= FIRST_IFINDEX]
+        self._indexes = count(max(taken, default=FIRST_IFINDEX - 1) + 1)
+
+    def attach(self, sandbox: Sandbox, lease: Lease, mtu: int) -> Attachment:
+        """Plug the sandbox in. Raises KernelError after undoing everything, Refused if the pod's link exists."""
+        for attempt in range(TRIES):
+            ifindex = next(self._indexes)
+            plan = attach_plan(sandbox, lease, host_link=ifindex, pod_link=ifindex, mtu=mtu)
+            try:
+                self._kernel.apply(plan)
+            except KernelError as error:
+                self._explain(sandbox, error, last=attempt == TRIES - 1)
+            else:
+                return attachment(lease, mtu)
+        raise AssertionError("the last attempt either returns or raises")
+
+    def detach(self, lease: Lease) -> None:
+        """Make the addresses unreachable now and delete the link soon. What is missing is success."""
+        failures = self._kernel.apply(detach_plan(lease))
+        self._kernel.unplug([lease.key])
+        for failure in failures:
+            raise KernelError(f"route to {lease.addresses[0]} stays: {failure.message}", errno=failure.errno)
+
+    def check(self, sandbox: Sandbox, lease: Lease, *, repair: bool = False) -> list[Discrepancy]:
+        """What of the lease's datapath is missing; with `repair`, missing host routes and neighbours come back."""
+        name = link_name(lease.key)
+        link = next((i for i in self._kernel.dump(Link) if i.name == name and is_own_link(name, i.alias)), None)
+        if link is None:
+            return [Discrepancy(f"host link {name} is missing")]
+        found: list[Discrepancy] = []
+        if not link.up:
+            found.append(Discrepancy(f"host link {name} is down"))
+        where = Where(link=link.ifindex)
+        present: set[Item] = {*self._kernel.dump(FibRoute, where), *self._kernel.dump(Neighbour, where)}
+        missing = [item for item in host_items(lease, link.ifindex) if item not in present]
+        found += self._mend(missing, repair=repair)
+        if netns := _netns(sandbox):
+            found += self._check_pod(sandbox.ifname, lease, netns)
+        return found
+
+    def _mend(self, missing: list[Item], *, repair: bool) -> list[Discrepancy]:
+        if repair and missing:
+            changes = tuple(Change(Verb.REPLACE, item) for item in missing)
+            failed = {failure.change.item for failure in self._kernel.apply(Plan((Step(HOST, changes),), atomic=False))}
+        else:
+            failed = set(missing)
+        return [Discrepancy(f"{describe(item)} is missing", mended=item not in failed) for item in missing]
+
+    def _check_pod(self, ifname: str, lease: Lease, netns: Netns) -> list[Discrepancy]:
+        where = Where(netns=netns)
+        link = next((i for i in self._kernel.dump(Link, where) if i.name == ifname), None)
+        if link is None:
+            return [Discrepancy(f"link {ifname} in the pod is missing")]
+        found: list[Discrepancy] = []
+        host_mac, pod_mac = link_macs(lease.key)
+        if not link.up:
+            found.append(Discrepancy(f"link {ifname} in the pod is down"))
+        if link.mac != pod_mac:
+            found.append(Discrepancy(f"link {ifname} in the pod has MAC {link.mac.hex(':')}, not {pod_mac.hex(':')}"))
+        where = Where(netns=netns, link=link.ifindex)
+        addresses = {(a.address, a.length) for a in self._kernel.dump(LinkAddress, where)}
+        neighbours = {(n.address, n.mac) for n in self._kernel.dump(Neighbour, where)}
+        # Later plugins of a chain may add routes of any kind; only ours must be there.
+        routes = {(r.prefix, r.via) for r in self._kernel.dump(FibRoute, where)}
+        for address in lease.addresses:
+            gateway = GATEWAYS[address.family]
+            if (address, address.bits) not in addresses:
+                found.append(Discrepancy(f"address {address} on {ifname} in the pod is missing"))
+            if (gateway, host_mac) not in neighbours:
+                found.append(Discrepancy(f"neighbour {gateway} in the pod is missing or has another MAC"))
+            if (Prefix(address.family, 0, 0), gateway) not in routes:
+                found.append(Discrepancy(f"IPv{address.family} default route in the pod is missing"))
+        return found
+
+    def _explain(self, sandbox: Sandbox, error: KernelError, *, last: bool) -> None:
+        """Raise what the caller should see; return to try again with another index."""
+        if error.errno not in (errno.EEXIST, errno.EBUSY) or last:
+            raise error
+        netns = _netns(sandbox)
+        if netns and any(link.name == sandbox.ifname for link in self._kernel.dump(Link, Where(netns=netns))):
+            raise Refused(
+                f"link {sandbox.ifname} exists already in {sandbox.netns or 'the pod'}; nothing was changed"
+            ) from error
+        name = link_name(sandbox.key)
+        taken = [link for link in self._kernel.dump(Link) if link.name == name]
+        if taken or not isinstance(error.item, Veth):
+            raise error
+
+
+def _netns(sandbox: Sandbox) -> Netns | None:
+    if sandbox.netns_fd >= 0:
+        return sandbox.netns_fd
+    return sandbox.netns or None
+
+
+def describe(item: Item) -> str:
+    """A kernel item in an operator's words."""
+    if isinstance(item, FibRoute):
+        return f"route to {item.prefix}"
+    if isinstance(item, Neighbour):
+        return f"neighbour entry for {item.address}"
+    return type(item).__name__
