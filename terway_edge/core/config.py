@@ -1,0 +1,186 @@
+"""The agent's settings: one model, every field with its unit and default.
+
+A file gives a mapping shaped as `Settings`; the environment overrides it, `TERWAY_EDGE_<SECTION>__<KEY>` for a key of
+a section (`TERWAY_EDGE_LOG__LEVEL=debug`) and `TERWAY_EDGE_<KEY>` for one without (`core.environment`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from terway_edge.core.addresses import Address
+from terway_edge.core.config_error import ConfigError, explain
+from terway_edge.core.environment import overlay
+from terway_edge.core.fields import (
+    AbsolutePath,
+    Cidr,
+    IpAddress,
+    Ipv4Address,
+    Ipv6Address,
+    LabelSelector,
+    Regex,
+)
+from terway_edge.core.selection import PoolRule
+
+PLUGIN_NAME = r"^[a-z][a-z0-9_]*$"
+MAX_MTU = 65535  # bytes; what a veth takes (ETH_MAX_MTU)
+MIN_MTU6 = 1280  # bytes; RFC 8200, section 5
+
+
+class Section(BaseModel):
+    """Frozen; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Cluster(Section):
+    source: Literal["manifests"] = Field("manifests", description="where cluster objects come from")
+    manifests: AbsolutePath = Field(
+        Path("/etc/terway-edge/manifests"), description="directory of Node manifests, YAML or JSON; watched"
+    )
+
+
+class Cni(Section):
+    install: bool = Field(True, description="whether the agent installs the shim and the CNI configuration")
+    bin_dir: AbsolutePath = Field(Path("/opt/cni/bin"), description="directory where the runtime looks for plugins")
+    conf_dir: AbsolutePath = Field(Path("/etc/cni/net.d"), description="directory of the runtime's CNI configuration")
+    conf_name: str = Field(
+        "10-terway-edge.conflist",
+        pattern=r"^[^/]+\.conflist$",
+        description="name of our file in conf_dir, ending in .conflist; runtimes take the first by name",
+    )
+    network: str = Field(
+        "terway-edge", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the network in CNI results"
+    )
+    workers: int = Field(8, ge=1, le=256, description="requests served at the same time, 1..256")
+
+
+class Interface(Section):
+    """How the uplink is found: names, then regex, then can_reach, then public_ip, then the default route."""
+
+    names: tuple[str, ...] = Field((), description="list of link names or own addresses; the first that exists")
+    regex: tuple[Regex, ...] = Field((), description="list of regular expressions for own addresses, then link names")
+    can_reach: IpAddress | None = Field(None, description="the uplink is the link that routes to this address")
+    public_ip: Ipv4Address | None = Field(None, description="IPv4 address that other nodes reach this one at")
+    public_ipv6: Ipv6Address | None = Field(None, description="IPv6 address that other nodes reach this one at")
+
+
+class Ipam(Section):
+    cooldown_seconds: float = Field(
+        30, ge=0, le=86400, description="seconds before a released address goes to another pod, 0..86400"
+    )
+    pods_per_node: int = Field(0, ge=0, description="most pods with an address of ours on this node; 0: no limit")
+    reserved: tuple[IpAddress, ...] = Field((), description="list of addresses that no pod gets")
+
+
+class Masquerade(Section):
+    enabled: bool = Field(True, description="whether pods reach what is outside the cluster with the node's address")
+    exclude: tuple[Cidr, ...] = Field((), description="list of CIDRs that see the pod's own address")
+
+
+class Routes(Section):
+    edge_cidrs: tuple[Cidr, ...] = Field(
+        (), description="list of CIDRs that hold the pods of other LANs; each becomes one route via the gateway"
+    )
+    gateway: tuple[IpAddress, ...] = Field(
+        (), description="list of next hops towards other LANs, one per family; empty: the default route's gateway"
+    )
+    resync_seconds: float = Field(30, ge=1, le=86400, description="seconds between comparisons with the kernel")
+
+    @model_validator(mode="after")
+    def _one_gateway_per_family(self) -> Routes:
+        if len({address.family for address in self.gateway}) < len(self.gateway):
+            raise ValueError("gateway has two addresses of one family, expected at most one per family: remove one")
+        return self
+
+
+class NodePool(Section):
+    selector: LabelSelector = Field(description="label selector of the nodes meant, or all(); the first match wins")
+    backend: str = Field(pattern=PLUGIN_NAME, description="plugin that serves the pods of these nodes")
+    advertisers: tuple[str, ...] = Field((), description="list of plugins that announce the routes of these nodes")
+    lan: str | None = Field(None, min_length=1, description="name of their LAN; null: by node pool or subnet")
+
+
+class Plugins(Section):
+    disabled: tuple[str, ...] = Field((), description="list of plugins that are not loaded")
+
+
+class Metrics(Section):
+    enabled: bool = Field(True, description="whether metrics and health are served over HTTP")
+    address: IpAddress = Field(
+        Address.parse("127.0.0.1"), description="address to listen on", json_schema_extra={"default": "127.0.0.1"}
+    )
+    port: int = Field(9797, ge=0, le=65535, description="TCP port to listen on; 0: any free one")
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity that is logged")
+    format: Literal["text", "json"] = Field("text", description="lines for people, or one JSON object per line")
+
+
+class Gc(Section):
+    """Collection of what lost pods left behind."""
+
+    period_seconds: float = Field(60, ge=1, le=86400, description="seconds between two rounds")
+    grace_seconds: float = Field(120, ge=0, le=86400, description="seconds a sandbox must be gone before it is freed")
+
+
+class Settings(Section):
+    node_name: str = Field(
+        min_length=1, max_length=253, description="name of this node's Node object; else NODE_NAME, else the hostname"
+    )
+    run_dir: AbsolutePath = Field(Path("/run/terway-edge"), description="directory for sockets, emptied by a reboot")
+    state_dir: AbsolutePath = Field(Path("/var/lib/terway-edge"), description="directory for what survives a reboot")
+    mtu: int | None = Field(
+        None, ge=576, le=MAX_MTU, description=f"bytes, 576..{MAX_MTU}, from {MIN_MTU6} with IPv6; null: the uplink's"
+    )
+    cluster: Cluster = Field(Cluster(), description="source of cluster objects")
+    cni: Cni = Field(Cni(), description="the runtime's side")
+    interface: Interface = Field(Interface(), description="choice of the uplink")
+    ipam: Ipam = Field(Ipam(), description="addresses of pods")
+    masquerade: Masquerade = Field(Masquerade(), description="source translation of what leaves the cluster")
+    routes: Routes = Field(Routes(), description="routes to other nodes' pods")
+    node_pools: tuple[NodePool, ...] = Field((), description="list of rules that choose backend and LAN of nodes")
+    plugins: Plugins = Field(Plugins(), description="which plugins are loaded")
+    metrics: Metrics = Field(Metrics(), description="metrics and health endpoint")
+    log: Log = Field(Log(), description="log output")
+    gc: Gc = Field(Gc(), description="collection of what lost pods left behind")
+
+    @model_validator(mode="after")
+    def _mtu_carries_ipv6(self) -> Settings:
+        families = {cidr.family for cidr in self.routes.edge_cidrs} | {a.family for a in self.routes.gateway}
+        if self.mtu is not None and self.mtu < MIN_MTU6 and 6 in families:
+            raise ValueError(f"mtu is {self.mtu} and routes are IPv6, expected at least {MIN_MTU6}: raise mtu")
+        return self
+
+    @property
+    def pool_rules(self) -> tuple[PoolRule, ...]:
+        """`node_pools` as `core.selection` takes them."""
+        return tuple(PoolRule(p.selector, p.backend, p.advertisers, p.lan or "") for p in self.node_pools)
+
+
+def load(mapping: Mapping[str, Any], environ: Mapping[str, str], hostname: str = "") -> Settings:
+    """Settings from a file's mapping and the environment; raises ConfigError with one line per mistake.
+
+    :param hostname: the node's name if neither the mapping nor NODE_NAME gives one; lower-cased as the kubelet does.
+    """
+    merged, origins, problems = overlay(Settings, mapping, environ)
+    name = environ.get("NODE_NAME") or hostname.lower()
+    if name and "node_name" not in merged:
+        merged["node_name"] = name
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError([*problems, *explain(error, Settings, origins)]) from None
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of the configuration file."""
+    return Settings.model_json_schema()
