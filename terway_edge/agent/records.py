@@ -1,0 +1,197 @@
+"""Lines of the lease journal: one record of JSON each, behind its CRC32 in hexadecimal and a space.
+
+    header   {"format": 1, "boot": ID, "damage": TEXT}           first line, once
+    lease    {"lease": {...}}                                     a lease was granted
+    release  {"release": [CONTAINER ID, IFNAME], "at": SECONDS}   it was given back
+    cooling  {"cooling": [ADDRESS, POOL, POD UID, SECONDS]}       a release whose lease a rewrite has dropped
+
+A line whose checksum holds is trusted to be what `encode` made; any other is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+from terway_edge.core.addresses import Address
+from terway_edge.core.ipam import cooling_of
+from terway_edge.core.models import Bandwidth, Lease, Sandbox
+from terway_edge.core.names import Key
+from terway_edge.core.ports import Cooling
+
+FORMAT = 1
+
+_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Whose records follow and in which format; `damage` says what a repair that is not finished is about."""
+
+    boot_id: str
+    damage: str = ""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    key: Key
+    at: float
+
+
+Record = Lease | Released | Cooling
+
+
+class BadLine(ValueError):
+    """A line that is not as it was written; the text says what is wrong with it."""
+
+
+def encode(record: Header | Record) -> bytes:
+    """The line of a record, its newline included."""
+    body = _to_json(_document(record)).encode()
+    return b"%08x %s\n" % (crc32(body), body)
+
+
+def decode_header(line: bytes) -> Header:
+    """Read the first line, without its newline; every format has these three. Raises BadLine."""
+    document = _checked(line)
+    try:
+        return Header(document["boot"], document["damage"], document["format"])
+    except KeyError as error:
+        raise BadLine(f"header has no {error}") from error
+
+
+def decode(line: bytes) -> Record:
+    """Read any other line, without its newline. Raises BadLine."""
+    document = _checked(line)
+    try:
+        if "lease" in document:
+            return _lease(document["lease"])
+        if "release" in document:
+            container_id, ifname = document["release"]
+            return Released((container_id, ifname), document["at"])
+        address, pool, pod_uid, at = document["cooling"]
+        return Cooling(Address.parse(address), pool, pod_uid, at)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadLine(f"record is complete but of another shape ({error!r})") from error
+
+
+class Contents:
+    """Leases and cooling addresses after a sequence of records, in the order of their last change."""
+
+    def __init__(self) -> None:
+        self.leases: dict[Key, Lease] = {}
+        self.cooling: dict[Address, Cooling] = {}
+        self._owners: dict[Address, Key] = {}
+
+    def apply(self, record: Record) -> str:
+        """Follow one record; returns what is inconsistent about it, "" if nothing."""
+        if isinstance(record, Lease):
+            return self._grant(record)
+        if isinstance(record, Released):
+            return self._release(record)
+        self.cooling[record.address] = record
+        return ""
+
+    def records(self) -> list[Record]:
+        return [*self.cooling.values(), *self.leases.values()]
+
+    def forget_ready(self, cooldown: float) -> None:
+        """Drop releases that were over when the newest one was made (records have the only clock there is here)."""
+        times = [record.released_at for record in self.cooling.values()]
+        times += [lease.granted_at for lease in self.leases.values()]
+        newest = max(times, default=0.0)
+        self.cooling = {a: record for a, record in self.cooling.items() if record.released_at + cooldown > newest}
+
+    def _grant(self, lease: Lease) -> str:
+        trouble = ""
+        for address in lease.addresses:
+            owner = self._owners.get(address, lease.key)
+            if owner != lease.key:
+                # Its release was lost: the address could not have been granted again otherwise.
+                trouble = f"{address} was granted to {lease.key} while {owner} had it"
+                self._drop(owner)
+        self._drop(lease.key)
+        self.leases[lease.key] = lease
+        for address in lease.addresses:
+            self._owners[address] = lease.key
+            self.cooling.pop(address, None)
+        return trouble
+
+    def _release(self, released: Released) -> str:
+        lease = self._drop(released.key)
+        if lease is None:
+            return f"{released.key} was released, but its lease is not on record"
+        for record in cooling_of(lease, released.at):
+            self.cooling[record.address] = record
+        return ""
+
+    def _drop(self, key: Key) -> Lease | None:
+        lease = self.leases.pop(key, None)
+        if lease is not None:
+            for address in lease.addresses:
+                del self._owners[address]
+        return lease
+
+
+def _checked(line: bytes) -> dict[str, Any]:
+    body = line[9:]
+    if line[:9] != b"%08x " % crc32(body):
+        raise BadLine("checksum does not match")
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise BadLine(f"record is not JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise BadLine("record is not an object")
+    return document
+
+
+def _document(record: Header | Record) -> dict[str, object]:
+    match record:
+        case Lease():
+            return {"lease": _lease_document(record)}
+        case Released():
+            return {"release": record.key, "at": record.at}
+        case Cooling():
+            return {"cooling": [str(record.address), record.pool, record.pod_uid, record.released_at]}
+        case Header():
+            return {"format": record.format, "boot": record.boot_id, "damage": record.damage}
+
+
+def _lease_document(lease: Lease) -> dict[str, object]:
+    sandbox = lease.sandbox
+    bandwidth = sandbox.bandwidth
+    return {
+        "container": sandbox.container_id,
+        "ifname": sandbox.ifname,
+        "netns": sandbox.netns,
+        "pod": [sandbox.pod_namespace, sandbox.pod_name, sandbox.pod_uid],
+        "bandwidth": bandwidth and [getattr(bandwidth, name) for name in Bandwidth.__slots__],
+        "addresses": [str(address) for address in lease.addresses],
+        "backend": lease.backend,
+        "pools": lease.pools,
+        "at": lease.granted_at,
+    }
+
+
+def _lease(document: dict[str, Any]) -> Lease:
+    pod_namespace, pod_name, pod_uid = document["pod"]
+    bandwidth = document["bandwidth"]
+    return Lease(
+        Sandbox(
+            document["container"],
+            document["ifname"],
+            document["netns"],
+            pod_namespace,
+            pod_name,
+            pod_uid,
+            None if bandwidth is None else Bandwidth(*bandwidth),
+        ),
+        tuple(Address.parse(text) for text in document["addresses"]),
+        document["backend"],
+        tuple(document["pools"]),
+        document["at"],
+    )

@@ -1,0 +1,236 @@
+"""The lease store: an append-only journal (`records.py`) that is never silently empty.
+
+One write(2) per record and no fsync: a record is in the page cache when `put` returns, so SIGKILL cannot take it back.
+A power cut can, but it ends the pods too, and the boot id in the header then empties the store. On the same boot
+whatever is not as it was written is damage, and so is a journal that is gone while its marker in the run directory
+(a tmpfs, empty after a boot) is still there. Damage stays on record, over restarts, until `mended` is called.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from terway_edge.agent.records import FORMAT, BadLine, Contents, Header, Record, Released, decode, decode_header, encode
+from terway_edge.core.errors import IO_FAILURE, Refused, Retry
+from terway_edge.core.ipam import COOLDOWN, cooling_of
+from terway_edge.core.models import Lease
+from terway_edge.core.ports import Stored
+
+KEPT_ASIDE = 3
+"""How many damaged journals are kept for people to look at."""
+
+_log = logging.getLogger(__name__)
+
+
+class Journal:
+    """A `ports.Store` on one file. Calls must not overlap (Ipam's lock sees to that); one process per file."""
+
+    def __init__(self, path: Path, header: Header, contents: Contents, cooldown: float) -> None:
+        """Use `open` instead, unless the file is to begin with these contents. Raises OSError."""
+        self._path = path
+        self._header = header
+        self._contents = contents
+        self._cooldown = cooldown
+        self._file = -1
+        self._length = 0  # bytes up to the end of the last whole record
+        self._lines = 0
+        self._rewrite_at = 0
+        self._torn = False  # bytes of an unfinished record are behind `_length`
+        self._rewrite()
+
+    @classmethod
+    def open(cls, path: Path, boot_id: str, *, marker: Path, cooldown: float = COOLDOWN) -> tuple[Journal, Stored]:
+        """Read what a former process of this boot left, and go on from there.
+
+        `marker` must be on a file system that a reboot empties. A damaged file is kept as `PATH.damaged-N`.
+        Raises Refused (code 5) if the files cannot be read or made.
+        """
+        try:
+            _make_directory(path.parent)
+            _make_directory(marker.parent)
+            contents, damage = _read(path, boot_id, _is_marked(marker, boot_id))
+            contents.forget_ready(cooldown)
+            if damage and path.exists():
+                damage += f"; the file is kept as {_keep_aside(path)}"
+            journal = cls(path, Header(boot_id, damage), contents, cooldown)
+            _write_marker(marker, boot_id)
+        except OSError as error:
+            where = error.filename or path
+            raise Refused(
+                f"lease store: cannot use {where}: {error.strerror}; it must be on a writable disk and owned by root",
+                code=IO_FAILURE,
+            ) from error
+        return journal, Stored(tuple(contents.leases.values()), tuple(contents.cooling.values()), damage)
+
+    def put(self, lease: Lease) -> None:
+        self._append(lease)
+
+    def release(self, lease: Lease, released_at: float) -> None:
+        if lease.key in self._contents.leases:
+            self._append(Released(lease.key, released_at))
+        else:
+            self._append(*cooling_of(lease, released_at))
+
+    def mended(self) -> None:
+        """The leases were rebuilt and everything else has rested for a cool-down: the damage is history.
+
+        Raises Retry if that cannot be recorded.
+        """
+        if self._header.damage:
+            self._header = Header(self._header.boot_id)
+            self._recover()
+
+    def close(self) -> None:
+        """Nothing is buffered, so nothing is lost by not closing."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _append(self, *records: Record) -> None:
+        if self._torn:
+            self._recover()
+        data = b"".join(map(encode, records))
+        try:
+            written = os.write(self._file, data)
+        except OSError as error:
+            self._cut()
+            raise _retry(self._path, _reason(error)) from error
+        if written < len(data):
+            self._cut()
+            raise _retry(self._path, f"only {written} of {len(data)} bytes were written")
+        self._length += written
+        self._lines += len(records)
+        for record in records:
+            self._contents.apply(record)
+        if self._lines > self._rewrite_at:
+            self._compact()
+
+    def _cut(self) -> None:
+        """Take an unfinished record back, or remember that it could not be done."""
+        try:
+            os.ftruncate(self._file, self._length)
+        except OSError as error:
+            self._torn = True
+            _log.error("lease store: cannot shorten %s: %s; it is written anew first", self._path, error.strerror)
+
+    def _recover(self) -> None:
+        try:
+            self._rewrite()
+        except OSError as error:
+            raise _retry(self._path, _reason(error)) from error
+
+    def _compact(self) -> None:
+        """The record is safe already, so a failure only means: try again much later."""
+        self._contents.forget_ready(self._cooldown)
+        try:
+            self._rewrite()
+        except OSError as error:
+            self._rewrite_at = 2 * self._lines
+            _log.warning("lease store: cannot compact %s: %s", self._path, error.strerror)
+
+    def _rewrite(self) -> None:
+        """Replace the file by one that has only what counts. Raises OSError, and then the old one still stands."""
+        records = self._contents.records()
+        data = b"".join([encode(self._header), *map(encode, records)])
+        file = _replace(self._path, data)
+        self.close()
+        self._file, self._length, self._lines, self._torn = file, len(data), len(records), False
+        self._rewrite_at = 4 * self._lines + 1024
+
+
+def _read(path: Path, boot_id: str, marked: bool) -> tuple[Contents, str]:
+    """What the file holds, and what is wrong with it. `marked`: this boot had a journal."""
+    contents = Contents()
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return contents, f"{path} is gone, but it was there since the last boot" if marked else ""
+    if b"\n" not in data:
+        return contents, f"{path} has {len(data)} bytes and no whole line"
+    first, *lines, tail = data.split(b"\n")
+    damage = []
+    try:
+        header = decode_header(first)
+    except BadLine as error:
+        damage.append(f"{path}, line 1: {error}")
+    else:
+        if header.boot_id != boot_id:
+            # Its pods ended with that boot. But a marked journal of this boot was there: somebody swapped the file.
+            return contents, f"{path} is of another boot, but there was one of this boot" if marked else ""
+        if header.format != FORMAT:
+            return contents, f"{path} has format {header.format}, but this version reads format {FORMAT} only"
+        if header.damage:
+            damage.append(header.damage)
+    for number, line in enumerate(lines, start=2):
+        try:
+            trouble = contents.apply(decode(line))
+        except BadLine as error:
+            trouble = str(error)
+        if trouble:
+            damage.append(f"{path}, line {number}: {trouble}")
+    if tail:
+        damage.append(f"{path}, line {len(lines) + 2}: cut off after {len(tail)} bytes")
+    return contents, _summary(damage)
+
+
+def _summary(damage: list[str]) -> str:
+    more = f"; and {len(damage) - 3} more" if len(damage) > 3 else ""
+    return "; ".join(damage[:3]) + more
+
+
+def _replace(path: Path, data: bytes) -> int:
+    """Put a new file in the place of `path` in one step; returns its descriptor, open for appending."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    file = os.open(temporary, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view) :]
+        os.rename(temporary, path)
+    except OSError:
+        os.close(file)
+        temporary.unlink(missing_ok=True)
+        raise
+    return file
+
+
+def _keep_aside(path: Path) -> Path:
+    """Rename a damaged journal to the next free number and drop those that are too old."""
+    prefix = path.name + ".damaged-"
+    numbers = sorted(int(p.name[len(prefix) :]) for p in path.parent.glob(prefix + "[0-9]*"))
+    aside = path.with_name(f"{prefix}{numbers[-1] + 1 if numbers else 1}")
+    path.rename(aside)
+    for number in numbers[: max(len(numbers) + 1 - KEPT_ASIDE, 0)]:
+        path.with_name(f"{prefix}{number}").unlink(missing_ok=True)
+    return aside
+
+
+def _is_marked(marker: Path, boot_id: str) -> bool:
+    try:
+        return marker.read_text().strip() == boot_id
+    except FileNotFoundError:
+        return False
+
+
+def _write_marker(marker: Path, boot_id: str) -> None:
+    os.close(_replace(marker, f"{boot_id}\n".encode()))
+
+
+def _make_directory(path: Path) -> None:
+    """Make it for root's eyes only. One that others may write to is no place for a lease store."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mode = path.stat().st_mode
+    if mode & 0o022:
+        raise Refused(f"lease store: others may write to {path} (mode {mode & 0o7777:04o}); chmod it to 0700")
+
+
+def _reason(error: OSError) -> str:
+    # go-cni takes a DEL error with the usual words for ENOENT for success.
+    return "its directory is gone" if isinstance(error, FileNotFoundError) else str(error.strerror)
+
+
+def _retry(path: Path, reason: str) -> Retry:
+    return Retry(f"lease store: cannot write {path}: {reason}; the lease is not changed; look at the disk's space")
