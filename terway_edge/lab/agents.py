@@ -1,0 +1,110 @@
+"""The real agent processes, one per node, each in its node's namespace with a configuration of its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from terway_edge.lab.errors import LabError
+from terway_edge.lab.processes import Processes
+from terway_edge.lab.runtime import Runtime
+from terway_edge.lab.topology import LabNode
+
+READY_TIMEOUT = 20.0  # seconds; two busy cores start three interpreters in about two
+STOP_TIMEOUT = 10.0  # seconds; the agent's own promise for SIGTERM
+TAIL = 15  # lines of a log shown on failure
+
+
+class Agent:
+    """One agent; `directory` gets config.yaml, agent.log and everything the agent writes."""
+
+    def __init__(
+        self,
+        node: LabNode,
+        directory: Path,
+        manifests: Path,
+        processes: Processes,
+        node_pools: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.node = node
+        self.runtime = Runtime(node.netns, directory, processes)
+        self.log = directory / "agent.log"
+        self._config = directory / "config.yaml"
+        self._processes = processes
+        self._process: subprocess.Popen[bytes] | None = None
+        for name in ("run", "state", "bin", "net.d"):
+            (directory / name).mkdir(mode=0o755, parents=True)
+        self._config.write_text(yaml.safe_dump(_settings(node, directory, manifests, node_pools), sort_keys=False))
+
+    def start(self) -> None:
+        self._process = self._processes.start(
+            self._command("agent"), netns=self.node.netns, log=self.log
+        )  # fmt: skip
+
+    def wait_ready(self) -> None:
+        """Wait until the network is published and STATUS is good. Raises LabError if the agent ends or is late."""
+        deadline = time.monotonic() + READY_TIMEOUT
+        while not self.runtime.ready():
+            if self._process is not None and (status := self._process.poll()) is not None:
+                raise self._failure(f"ended with {status} before it was ready")
+            if time.monotonic() > deadline:
+                raise self._failure(f"is not ready after {READY_TIMEOUT:.0f} s")
+            time.sleep(0.02)
+
+    def terminate(self) -> None:
+        """SIGTERM; wait() tells how it ended."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Raises LabError unless the agent ends with 0 in the time it promises."""
+        if self._process is None:
+            return
+        try:
+            status = self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired as error:
+            raise self._failure(f"did not end within {STOP_TIMEOUT:.0f} s of SIGTERM") from error
+        if status:
+            raise self._failure(f"ended with {status} after SIGTERM")
+
+    def query(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the command line against this agent."""
+        return self._processes.run(self._command(*arguments), netns=self.node.netns)
+
+    def tail(self) -> str:
+        """The last lines of the log."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL:])
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "terway_edge.cli.main", *arguments, "--config", str(self._config)]
+
+    def _failure(self, what: str) -> LabError:
+        tail = self.tail()
+        return LabError(
+            f"the agent of {self.node.name} {what}" + (f"; its last words:\n{tail}" if tail else ""),
+            look_at=str(self.log),
+        )
+
+
+def _settings(
+    node: LabNode, directory: Path, manifests: Path, node_pools: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "node_name": node.name,
+        "run_dir": str(directory / "run"),
+        "state_dir": str(directory / "state"),
+        "cluster": {"source": "manifests", "manifests": str(manifests)},
+        "cni": {"bin_dir": str(directory / "bin"), "conf_dir": str(directory / "net.d")},
+    }
+    if node_pools:
+        settings["node_pools"] = [dict(pool) for pool in node_pools]
+    return settings

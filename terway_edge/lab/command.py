@@ -1,0 +1,130 @@
+"""`terway-edge lab`: the command line of the lab."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+from contextlib import suppress
+
+from terway_edge.lab.errors import LabError
+from terway_edge.lab.guard import Guard
+from terway_edge.lab.lab import Lab, Options
+from terway_edge.lab.layout import Layout
+from terway_edge.lab.lock import Lock
+from terway_edge.lab.outcome import Outcome
+from terway_edge.lab.processes import Processes, new_token
+from terway_edge.lab.report import as_json, tables, verdict
+from terway_edge.lab.steps import Steps
+from terway_edge.lab.teardown import remove_root, tear_down
+
+TOOLS = {"ip": "iproute2", "nft": "nftables", "ping": "iputils-ping", "nsenter": "util-linux"}
+MAX_PODS = 50
+INTERRUPTED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--keep", action="store_true", help="leave everything up at the end, for exploring")
+    what.add_argument("--down", action="store_true", help="only remove what an earlier lab left up")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, the tables on stderr")
+    parser.add_argument("--example", action="store_true", help="let the example backend serve the last node")
+    parser.add_argument("--pods", type=_pod_count, default=3, metavar="N", help="pods per node (default 3)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit status: 0 if all is as it should be, 1 if not, 2 if the lab cannot run here, 130 if interrupted."""
+    layout = Layout()
+    try:
+        _require_host()
+        with Lock(layout):
+            if arguments.down:
+                return _down(layout)
+            return _up(layout, arguments)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:  # again, while the guardian was at work: it goes on alone
+        return INTERRUPTED
+
+
+def _down(layout: Layout) -> int:
+    print(f"lab: removed {tear_down(layout)}", file=sys.stderr)
+    remove_root(layout)
+    return 0
+
+
+def _up(layout: Layout, arguments: argparse.Namespace) -> int:
+    removed = tear_down(layout)
+    if any(removed):
+        print(f"lab: removed {removed} of an earlier lab", file=sys.stderr)
+    outcome = Outcome(Steps(sys.stderr))
+    guard = Guard(layout)
+    keep = False
+    try:
+        # SIGINT too: shells start background jobs with it ignored.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
+        status = _run_lab(layout, arguments, outcome)
+        keep = arguments.keep
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+        status = INTERRUPTED
+    finally:
+        if keep:
+            guard.keep()
+        else:
+            with outcome.steps.step("everything removed"):
+                guard.release()
+    _print_report(outcome, arguments.json)
+    if keep:
+        _print_hints(layout)
+    return status or int(not outcome.ok)
+
+
+def _run_lab(layout: Layout, arguments: argparse.Namespace, outcome: Outcome) -> int:
+    options = Options(pods=arguments.pods, keep=arguments.keep, example=arguments.example)
+    with suppress(LabError):  # the step in which it happened tells it
+        Lab(layout, options, Processes(new_token(layout)), outcome).run()
+    return 0 if outcome.ok else 1
+
+
+def _print_report(outcome: Outcome, as_object: bool) -> None:
+    print(f"{tables(outcome)}\n\n{verdict(outcome)}", file=sys.stderr if as_object else sys.stdout, flush=True)
+    if as_object:
+        print(as_json(outcome), flush=True)
+
+
+def _print_hints(layout: Layout) -> None:
+    node = layout.netns("node-1")
+    print(
+        f"""
+The lab is up. Look around:
+  ip netns exec {node} ip route show proto 158
+  ip netns exec {layout.netns("pod-node-1-1")} ip address
+  {sys.argv[0]} status --config {layout.node_dir("node-1")}/config.yaml
+  less {layout.node_dir("node-1")}/agent.log
+Remove it with --down.""",
+        file=sys.stderr,
+    )
+
+
+def _require_host() -> None:
+    """Raises LabError if the lab cannot work here."""
+    if os.geteuid() != 0:
+        raise LabError("network namespaces are made by root only: run it as root")
+    missing = sorted(package for tool, package in TOOLS.items() if shutil.which(tool) is None)
+    if missing:
+        raise LabError(f"commands are missing; install the packages {', '.join(missing)}")
+
+
+def _interrupt(number: int, _: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _pod_count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= MAX_PODS:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MAX_PODS}, got {text!r}")
+    return int(text)

@@ -1,0 +1,43 @@
+"""The lab with a third party's backend: the last node belongs to a node pool that the package `example` serves."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from terway_edge.lab.agents import Agent
+from terway_edge.lab.cluster import POOL, POOL_LABEL
+from terway_edge.lab.errors import LabError
+
+BACKEND = "example"
+EXAMPLE_POOL = "np-example"
+SOURCE = Path(__file__).parents[2] / "examples" / "backend"
+
+
+def node_pools() -> list[dict[str, Any]]:
+    """The node-pool rule that every node of the lab is configured with."""
+    return [
+        {
+            "selector": f"{POOL_LABEL}={EXAMPLE_POOL}",
+            "backend": BACKEND,
+            "advertisers": ["flannel_route"],
+            "lan": POOL,
+        }
+    ]
+
+
+def require_installed() -> None:
+    """Raises LabError with the command that installs the package, if it is not there."""
+    if not entry_points(group="terway_edge.backends", name=BACKEND):
+        raise LabError(f"no backend '{BACKEND}' is installed; run: {sys.executable} -m pip install --no-deps {SOURCE}")
+
+
+def require_listed(agent: Agent) -> None:
+    """Raises LabError unless `terway-edge plugins` has a row for the backend."""
+    done = agent.query("plugins")
+    rows = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+    if done.returncode or BACKEND not in rows:
+        said = (done.stdout + done.stderr).strip()
+        raise LabError(f"'terway-edge plugins' does not list '{BACKEND}':\n{said}", look_at=str(agent.log))

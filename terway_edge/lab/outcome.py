@@ -1,0 +1,46 @@
+"""What a lab run found out, filled in as the run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from terway_edge.lab.pings import Answer
+from terway_edge.lab.pods import LabPod
+from terway_edge.lab.routes import RouteTable
+from terway_edge.lab.services import Call
+from terway_edge.lab.steps import Steps
+
+
+@dataclass(slots=True)
+class Outcome:
+    """`added` has the pods and the ms that their ADDs took.
+
+    `route_appeared` and `route_vanished` are seconds, None until they were measured.
+    """
+
+    steps: Steps
+    nodes: int = 0
+    added: list[tuple[LabPod, float]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    tables: list[RouteTable] = field(default_factory=list)
+    route_appeared: float | None = None
+    route_vanished: float | None = None
+    interrupted: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.steps.ok and not self.interrupted
+
+    def pod_added(self, pod: LabPod, milliseconds: float) -> None:
+        """Nodes add pods side by side; the pods stay in the order of their nodes and numbers."""
+        self.added.append((pod, milliseconds))
+        self.added.sort(key=lambda entry: (entry[0].node.index, entry[0].number))
+
+    @property
+    def sent(self) -> int:
+        return sum(answer.sent for answer in self.answers)
+
+    @property
+    def lost(self) -> int:
+        return sum(answer.lost for answer in self.answers)

@@ -1,0 +1,129 @@
+"""A lab run as tables for people and as one JSON object for scripts. Pure text, no I/O."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from itertools import chain, zip_longest
+
+from terway_edge.lab.outcome import Outcome
+from terway_edge.lab.pings import Answer
+
+Row = Sequence[str]
+
+
+def tables(outcome: Outcome) -> str:
+    """Everything there is to show so far; parts that were not reached are left out."""
+    parts = [_pods(outcome), *(ping_matrix(outcome.answers, family) for family in (4, 6))]
+    parts += [_services(outcome), _routes(outcome), _steps(outcome)]
+    return "\n\n".join(filter(None, parts))
+
+
+def verdict(outcome: Outcome) -> str:
+    """One line: what was tried and whether all of it is as it should be."""
+    tried = (
+        f"{outcome.nodes} nodes, {len(outcome.added)} pods, {outcome.sent} pings sent, {outcome.lost} lost, "
+        f"{outcome.steps.seconds:.1f} s"
+    )
+    failed = [step.name for step in outcome.steps.done if not step.ok]
+    if outcome.interrupted:
+        return f"INTERRUPTED in {', '.join(failed) or 'no step'}: {tried}"
+    return f"FAILED in {', '.join(failed)}: {tried}" if failed else f"OK: {tried}"
+
+
+def as_json(outcome: Outcome) -> str:
+    """The same as one line of JSON; times in seconds unless the key says ms."""
+    return json.dumps(
+        {
+            "ok": outcome.ok,
+            "pings": {"sent": outcome.sent, "lost": outcome.lost},
+            "pods": len(outcome.added),
+            "nodes": outcome.nodes,
+            "seconds": round(outcome.steps.seconds, 3),
+            "add_ms": {pod.name: round(milliseconds, 2) for pod, milliseconds in outcome.added},
+            "service_calls": {"made": len(outcome.calls), "failed": sum(bool(call.why) for call in outcome.calls)},
+            "routes": {table.node: [str(route) for route in table.actual] for table in outcome.tables},
+            "route_change_seconds": {"appeared": outcome.route_appeared, "vanished": outcome.route_vanished},
+            "steps": [
+                {
+                    "name": step.name,
+                    "ok": step.ok,
+                    "seconds": round(step.seconds, 3),
+                    "detail": step.detail,
+                    "problems": step.problems,
+                }
+                for step in outcome.steps.done
+            ],
+        }
+    )
+
+
+def ping_matrix(answers: Sequence[Answer], family: int) -> str:
+    """Rows ping columns; a cell is the mean round trip in ms, LOST, or a dot where nothing was sent."""
+    mine = [answer for answer in answers if answer.ping.family == family]
+    if not mine:
+        return ""
+    ends = list(dict.fromkeys(answer.ping.source.name for answer in mine))
+    cells = {(answer.ping.source.name, answer.ping.target.name): _cell(answer) for answer in mine}
+    rows = [[source, *(cells.get((source, target), ".") for target in ends)] for source in ends]
+    title = f"IPv{family}: mean round trip in ms, row pings column"
+    return f"{title}\n{table(['from / to', *ends], rows)}"
+
+
+def add_times(milliseconds: Sequence[float]) -> str:
+    """`median 3.1 ms, slowest 5.0 ms`."""
+    if not milliseconds:
+        return ""
+    return f"median {statistics.median(milliseconds):.1f} ms, slowest {max(milliseconds):.1f} ms"
+
+
+def table(head: Row, rows: Sequence[Row]) -> str:
+    """Columns as wide as their widest cell, two blanks between them."""
+    widths = [max(map(len, column)) for column in zip_longest(head, *rows, fillvalue="")]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        for row in chain([head, ["-" * width for width in widths]], rows)
+    )
+    return "\n".join(lines)
+
+
+def _cell(answer: Answer) -> str:
+    return "LOST" if answer.lost else f"{answer.milliseconds:.2f}"
+
+
+def _pods(outcome: Outcome) -> str:
+    rows = [
+        [pod.name, pod.node.name, pod.address(4) or "-", pod.address(6) or "-", f"{milliseconds:.1f}"]
+        for pod, milliseconds in outcome.added
+    ]
+    return f"Pods\n{table(['pod', 'node', 'IPv4', 'IPv6', 'ADD ms'], rows)}" if rows else ""
+
+
+def _services(outcome: Outcome) -> str:
+    """Rows call columns; a cell is "ok" or why not."""
+    if not outcome.calls:
+        return ""
+    columns = list(dict.fromkeys((call.service, call.address, call.target) for call in outcome.calls))
+    cells = {(call.client, call.address): call.why or "ok" for call in outcome.calls}
+    clients = dict.fromkeys(call.client for call in outcome.calls)
+    head = [f"{service} {address} = {target}" for service, address, target in columns]
+    rows = [[client, *(cells[client, address] for _, address, _ in columns)] for client in clients]
+    return f"Services by DNAT: row calls column\n{table(['from / to', *head], rows)}"
+
+
+def _routes(outcome: Outcome) -> str:
+    rows: list[Row] = []
+    for node in outcome.tables:
+        for route in sorted({*node.actual, *node.missing}, key=(*node.actual, *node.missing).index):
+            state = "MISSING" if route in node.missing else "UNEXPECTED" if route in node.unexpected else "ok"
+            rows.append([node.node, route.kind, route.prefix, route.via or "-", route.link or "-", state])
+    head = ["node", "kind", "prefix", "next hop", "link", "state"]
+    return f"Routes (protocol 158)\n{table(head, rows)}" if rows else ""
+
+
+def _steps(outcome: Outcome) -> str:
+    rows = [
+        [step.name, f"{step.seconds:.3f}", "ok" if step.ok else "FAILED", step.detail] for step in outcome.steps.done
+    ]
+    return f"Steps\n{table(['step', 'seconds', 'result', 'detail'], rows)}" if rows else ""
