@@ -1,0 +1,161 @@
+"""The files of a manifest directory, each with its last good objects."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from terway_edge.cluster import objects
+from terway_edge.cluster.documents import DocumentError, parse
+from terway_edge.core.models import Node
+from terway_edge.core.ports import Problem, Snapshot
+
+JSON_SUFFIX = ".json"
+YAML_SUFFIXES = (".yaml", ".yml")
+MAX_BYTES = 64 << 20
+
+
+def is_manifest(name: str) -> bool:
+    """True for `*.json`, `*.yaml` and `*.yml`; not for dot files, nor (by their endings) `*~` and `*.tmp`."""
+    return name.endswith((JSON_SUFFIX, *YAML_SUFFIXES)) and not name.startswith(".")
+
+
+class _File(NamedTuple):
+    """`version` is (mtime in ns, size, inode), None if the file must be read again in any case."""
+
+    version: tuple[int, int, int] | None
+    nodes: tuple[Node, ...]
+    problems: tuple[Problem, ...]
+    good: bool
+    """Whether it was read without a problem once: then `nodes` are those of the last such time."""
+
+
+class ManifestFiles:
+    """What a directory's files say. A file that is bad, wholly or in part, keeps its last good objects; one that
+    was never good gives those of its objects that are. A deleted file takes its objects with it; a directory that
+    disappears takes none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._files: dict[str, _File] = {}
+        self._unread: set[str] | None = None
+        """Files that were bad when first listed and ever since: what they say is not known."""
+        self.trouble = ""
+        """Why the directory cannot be listed, empty if it can."""
+
+    def rescan(self) -> None:
+        """Look at all files, and read those whose time, size or inode changed."""
+        try:
+            names = [name for name in os.listdir(self._path) if is_manifest(name)]
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+            return
+        self.trouble = ""
+        for name in self._files.keys() - set(names):
+            del self._files[name]
+        for name in names:
+            self._look(name, force=False)
+        if self._unread is None:
+            self._unread = {name for name, file in self._files.items() if not file.good}
+
+    def reread(self, names: Iterable[str]) -> None:
+        """Read these files, or drop them if they are gone."""
+        for name in names:
+            self._look(name, force=True)
+
+    def snapshot(self) -> Snapshot:
+        """All objects by file name; of two of the same name the first wins."""
+        nodes: dict[str, Node] = {}
+        origin: dict[str, str] = {}
+        problems: list[Problem] = []
+        if self.trouble:
+            problems.append(Problem(str(self._path), f"{self.trouble}; the last objects read stay in force"))
+        for name, file in sorted(self._files.items()):
+            problems += file.problems
+            for node in file.nodes:
+                if nodes.setdefault(node.name, node) is node:
+                    origin[node.name] = name
+                else:
+                    message = f"is already in {origin[node.name]}, which comes first and wins; remove one of them"
+                    problems.append(Problem(f"{name}: Node/{node.name}", message))
+        in_sync = self._unread is not None and not any(self._is_unread(name) for name in self._unread)
+        return Snapshot(tuple(nodes.values()), tuple(problems), in_sync)
+
+    def _is_unread(self, name: str) -> bool:
+        file = self._files.get(name)
+        return file is not None and not file.good
+
+    def _look(self, name: str, *, force: bool) -> None:
+        path, before = self._path / name, self._files.get(name)
+        try:
+            if not force and before is not None and before.version == _version(os.stat(path)):
+                return
+            version, text = _read(path)
+        except FileNotFoundError:
+            self._files.pop(name, None)
+            return
+        except OSError as error:
+            problem = Problem(name, f"cannot be read: {error.strerror}; fix or remove the file")
+            self._files[name] = _merge(before, None, (), (problem,))
+            return
+        except _UnfitError as error:
+            self._files[name] = _merge(before, None, (), (Problem(name, str(error)),))
+            return
+        self._files[name] = _merge(before, version, *_parse(name, text))
+
+
+class _UnfitError(ValueError):
+    """A file that cannot be a manifest."""
+
+
+def _version(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read(path: Path) -> tuple[tuple[int, int, int], str]:
+    """(version, text) of a file. Raises OSError and _UnfitError."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # a FIFO must not block
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise _UnfitError("is no regular file; remove it")
+        if status.st_size > MAX_BYTES:
+            raise _UnfitError(f"has {status.st_size} bytes, expected at most {MAX_BYTES}; split it")
+        data = file.read()
+    try:
+        return _version(status), data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _UnfitError(f"is no UTF-8 text: byte {error.start} is wrong; write it again") from None
+
+
+def _parse(name: str, text: str) -> tuple[tuple[Node, ...], tuple[Problem, ...]]:
+    try:
+        documents = parse(text, yaml=not name.endswith(JSON_SUFFIX))
+    except DocumentError as error:
+        return (), (Problem(name, str(error)),)
+    if not documents:
+        return (), (Problem(name, "holds no object: half-written? Remove the file to remove its objects"),)
+    nodes: list[Node] = []
+    problems: list[Problem] = []
+    for document in documents:
+        found, wrong = objects.read(document, name)
+        nodes += found
+        problems += wrong
+    return tuple(nodes), tuple(problems)
+
+
+def _merge(
+    before: _File | None,
+    version: tuple[int, int, int] | None,
+    nodes: tuple[Node, ...],
+    problems: tuple[Problem, ...],
+) -> _File:
+    """The file's new state; equal nodes are kept as the same objects, which makes comparing snapshots fast."""
+    if problems and before is not None and before.good:
+        return _File(version, before.nodes, problems, True)
+    if before is not None and before.nodes == nodes:
+        nodes = before.nodes
+    return _File(version, nodes, problems, not problems)
