@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from terway_edge.agent.results import VERSIONS
+from terway_edge.cni.versions import VERSIONS
 from terway_edge.core.errors import DECODE_FAILURE, INCOMPATIBLE_VERSION, Refused
 from terway_edge.core.models import Bandwidth
 from terway_edge.core.names import Key

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from terway_edge.agent import netconf
-from terway_edge.agent.results import VERSIONS
+from terway_edge.cni.versions import VERSIONS
 from terway_edge.core.errors import INCOMPATIBLE_VERSION, INVALID_ENVIRONMENT, Refused
 from terway_edge.core.models import Sandbox
 from terway_edge.core.names import Key

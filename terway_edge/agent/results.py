@@ -12,9 +12,6 @@ from terway_edge.core.addresses import Address
 from terway_edge.core.errors import INTERNAL, EdgeError
 from terway_edge.core.models import Attachment, Discrepancy, Lease, Sandbox
 
-VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
-"""Supported, oldest first. The shims and the CNI configuration say the same (tests/cni/test_versions.py)."""
-
 ERROR_VERSION = "1.0.0"  # of errors in calls whose configuration could not be read
 DEFAULT_ROUTES = {4: "0.0.0.0/0", 6: "::/0"}
 
