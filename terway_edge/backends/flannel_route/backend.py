@@ -104,9 +104,11 @@ class FlannelRoute:
         return Report(NAME, not conditions, conditions, {"routes": self._fib.size})
 
     def _sync_pools(self, view: NodeView) -> None:
-        """A changed pod CIDR is a new pool; the old one stays for the leases it still has."""
+        """A changed pod CIDR is a new pool; leases of the old one stay valid until they are released."""
         if view.node.pod_cidrs == self._pod_cidrs:
             return
+        for prefix in set(self._pod_cidrs) - set(view.node.pod_cidrs):
+            self._context.ipam.remove_pool(str(prefix))
         reserved = self._context.settings.ipam.reserved
         for prefix in view.node.pod_cidrs:
             self._context.ipam.add_pool(

@@ -1,0 +1,1 @@
+"""The DaemonSet process: composition root, CNI server, reconcile loop, store, garbage collection, health."""

@@ -1,0 +1,297 @@
+"""The composition root and the life of the agent.
+
+Start: instance lock, store, kernel, plugins, cluster source, routes, leases against kernel, spooled DELs, socket, and
+last of all the CNI configuration. Stop: requests in flight are drained; kernel state, routes and pods stay as they
+are (a stop is an upgrade unless `terway-edge uninstall` says otherwise).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import threading
+import time
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+from terway_edge.agent.clock import BootClock
+from terway_edge.agent.gc import LostSandboxes, plugged_sandboxes
+from terway_edge.agent.handler import CniHandler
+from terway_edge.agent.heartbeat import PERIOD, beat
+from terway_edge.agent.housekeeper import Chore, Housekeeper
+from terway_edge.agent.queries import Queries
+from terway_edge.agent.reconciler import Reconciler
+from terway_edge.agent.recovery import leases_from_kernel, orphans
+from terway_edge.agent.repair import Repair
+from terway_edge.agent.server import Server
+from terway_edge.agent.service import Service
+from terway_edge.agent.spool import locked, replay
+from terway_edge.agent.store import Journal
+from terway_edge.agent.telemetry import Telemetry
+from terway_edge.agent.uplinks import find_uplink
+from terway_edge.cluster.manifests import ManifestDirectory
+from terway_edge.cni.installer import install
+from terway_edge.core.config import Settings
+from terway_edge.core.context import BackendContext
+from terway_edge.core.dispatcher import Dispatcher, explain
+from terway_edge.core.errors import EdgeError, Refused
+from terway_edge.core.ipam import Ipam
+from terway_edge.core.models import StopReason
+from terway_edge.core.plans import Link
+from terway_edge.core.plugins import build_plugins, find_plugins
+from terway_edge.core.plumbing import Plumbing
+from terway_edge.core.ports import ClusterSource, Event, Firewall, Kernel, Severity, Stored
+
+log = logging.getLogger(__name__)
+
+LOCK_WAIT = 5.0  # seconds a new instance waits for the old one to end
+FIRST_ROUTES = 5.0  # seconds the start waits for the advertisers' first set
+DRAIN = 10.0  # seconds requests in flight have at stop
+
+
+class Events:
+    """Logs every event and passes it to where the cluster's users look."""
+
+    def __init__(self, source: ClusterSource) -> None:
+        self._source = source
+
+    def emit(self, event: Event) -> None:
+        level = logging.WARNING if event.severity is Severity.WARNING else logging.INFO
+        log.log(level, "%s %s: %s", event.reason, event.subject, event.message)
+        self._source.emit(event)
+
+
+class Agent:
+    """One node's agent. `start` returns when pods can be served, `stop` when nothing of it runs any more."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        kernel: Kernel,
+        firewall: Firewall,
+        store: Journal,
+        stored: Stored,
+        source: ClusterSource,
+    ) -> None:
+        self._settings = settings
+        self._kernel = kernel
+        self._store = store
+        self._stored = stored
+        self._source = source
+        self._clock = BootClock()
+        self._telemetry = Telemetry()
+        self._ipam = Ipam(
+            store,
+            self._clock,
+            cooldown=settings.ipam.cooldown_seconds,
+            max_pods=settings.ipam.pods_per_node,
+            lock=threading.Lock(),
+        )
+        self._ipam.load(stored)
+        self._plumbing = Plumbing(kernel)
+        events = Events(source)
+        context = BackendContext(
+            settings.node_name, kernel, self._plumbing, self._ipam, firewall, self._clock, events, settings
+        )
+        manager, self._plugins = build_plugins(find_plugins(settings.plugins.disabled), context)
+        for info in self._plugins:
+            if info.error:
+                log.warning("plugin %s cannot be used: %s", info.name, info.error)
+        self._dispatcher = Dispatcher(manager, _plugin_failed)
+        self._reconciler = Reconciler(
+            settings, self._dispatcher, partial(find_uplink, kernel, settings), events, self._clock
+        )
+        self._service = Service(
+            self._dispatcher, self._ipam, kernel, self._plumbing, self._clock, self._reconciler.node
+        )
+        self._repair = Repair(kernel, self._ipam, self._dispatcher, self._clock, self._telemetry, self._reconciler.poke)
+        self._lost = LostSandboxes(settings.gc.grace_seconds)
+        self._closing = ExitStack()
+
+    def start(self) -> None:
+        """Raises EdgeError or OSError if the agent cannot serve; what was begun is ended by `stop`."""
+        settings = self._settings
+        self._reconciler.run_once(self._source.load())
+        self._closing.callback(self._reconciler.stop)
+        self._recover()
+        self._closing.callback(self._kernel.subscribe(self._repair.on_event).close)
+        self._reconciler.start()
+        self._closing.callback(self._source.watch(self._reconciler.set_snapshot).close)
+        self._reconciler.settle(FIRST_ROUTES)
+        queries = Queries(
+            settings,
+            self._kernel,
+            self._ipam,
+            self._dispatcher,
+            self._reconciler,
+            self._plugins,
+            self._telemetry,
+            self._clock,
+        )
+        handler = CniHandler(self._service, queries, self._telemetry, self._clock, settings.cni.network)
+        spool = settings.state_dir / "spool"
+        with locked(spool):
+            done = replay(spool, handler.delete_spooled)
+            server = Server(settings.run_dir / "cni.sock", settings.cni.workers, handler)
+        if done:
+            log.info("carried out %d DELs that came while no agent was there", done)
+        self._closing.callback(self._drain, server)
+        server.serve()
+        heartbeat = partial(self._beat, settings.run_dir / "heartbeat")
+        heartbeat()
+        if settings.metrics.enabled:
+            self._serve_metrics()
+        housekeeper = Housekeeper(
+            [
+                Chore("heartbeat", PERIOD, heartbeat),
+                Chore("audit", settings.routes.resync_seconds, self._repair.audit),
+                Chore("garbage collection", settings.gc.period_seconds, self._collect, first=0),
+                Chore("store repair", max(settings.ipam.cooldown_seconds, 1.0), self._mend_store),
+            ],
+            self._clock,
+        )
+        self._closing.callback(housekeeper.close)
+        housekeeper.start()
+        if settings.cni.install:
+            self._install()
+        log.info("serving pods of node %s", settings.node_name)
+
+    def stop(self, reason: StopReason = StopReason.UPGRADE) -> None:
+        """End in the reverse order of the start; pods, routes and kernel state stay for the next process."""
+        self._closing.close()
+        for name in self._reconciler.active:
+            try:
+                self._dispatcher.stop(name, reason)
+            except Exception as error:  # noqa: BLE001 - the others must be stopped too
+                log.error("plugin %s: stop: %s", name, explain(error))
+        self._kernel.settle()
+        self._store.close()
+
+    def _recover(self) -> None:
+        """Bring leases and kernel together before anything is served."""
+        view = self._reconciler.view
+        backend = view.selection.backend if view else ""
+        if self._stored.damage:
+            log.error(
+                "%s; leases are rebuilt from the kernel, free addresses rest for a cool-down", self._stored.damage
+            )
+            for lease in leases_from_kernel(self._kernel, self._ipam.leases(), backend, self._clock):
+                self._ipam.adopt(lease)
+                log.warning("container %s keeps %s", lease.sandbox.container_id, ", ".join(map(str, lease.addresses)))
+        elif lost := orphans(self._kernel, self._ipam.leases()):
+            log.info("unplugging %d links whose leases were released", len(lost))
+            self._kernel.unplug(lost)
+        self._reconciler.keep_working({lease.backend for lease in self._ipam.leases()})
+        self._repair.audit()
+
+    def _collect(self) -> None:
+        """Self garbage collection: runtimes lose DELs."""
+        links = plugged_sandboxes(self._kernel.dump(Link))
+        for lease in self._lost.confirmed(self._ipam.leases(), links, self._clock.now()):
+            log.warning(
+                "freeing the lease of container %s: its link and namespace are gone and no DEL came",
+                lease.sandbox.container_id,
+            )
+            try:
+                self._service.delete(lease.sandbox, self._clock.now() + PERIOD)
+            except EdgeError as error:
+                log.error("container %s: %s", lease.sandbox.container_id, error)
+        for key in links:
+            if self._ipam.get(key) is None:
+                self._service.drop_orphan(key)
+
+    def _mend_store(self) -> None:
+        self._store.mended()
+
+    def _beat(self, path: Path) -> None:
+        beat(path, self._clock.now())
+
+    def _install(self) -> None:
+        """Publish the CNI configuration: the runtime sends pods from now on."""
+        cni = self._settings.cni
+        for other in install(cni.bin_dir, cni.conf_dir, cni.conf_name, cni.network):
+            log.warning("CNI configuration %s sorts before ours: the runtime uses that one; remove it", other)
+
+    def _serve_metrics(self) -> None:
+        from prometheus_client import CollectorRegistry
+
+        from terway_edge.agent.metrics import AgentCollector, MetricsServer
+
+        registry = CollectorRegistry()
+        registry.register(AgentCollector(self._telemetry, self._ipam, lambda: self._reconciler.routes))
+        self._dispatcher.metrics(registry)
+        metrics = self._settings.metrics
+        try:
+            server = MetricsServer(
+                str(metrics.address), metrics.port, registry, lambda: self._reconciler.node().why_not
+            )
+        except OSError as error:
+            raise Refused(
+                f"metrics: cannot listen on {metrics.address} port {metrics.port}: {error.strerror}; "
+                f"set metrics.port, or metrics.enabled to false"
+            ) from error
+        self._closing.callback(server.close)
+
+    def _drain(self, server: Server) -> None:
+        if not server.drain(DRAIN):
+            log.error("requests still running after %.0f s are abandoned; their callers see no answer", DRAIN)
+
+
+def run(settings: Settings) -> int:
+    """Be the agent until SIGTERM or SIGINT; the exit status."""
+    from terway_edge.kernel.linux import LinuxKernel
+    from terway_edge.kernel.nft import NftFirewall
+
+    ended = threading.Event()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    with ExitStack() as stack:
+        stack.enter_context(instance_lock(settings.run_dir))
+        store, stored = Journal.open(
+            settings.state_dir / "leases.journal",
+            Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            marker=settings.run_dir / "leases.marker",
+            cooldown=settings.ipam.cooldown_seconds,
+        )
+        kernel = LinuxKernel()
+        stack.callback(kernel.close)
+        source = ManifestDirectory(settings.cluster.manifests)
+        agent = Agent(settings, kernel, NftFirewall(), store, stored, source)
+        stack.callback(agent.stop)
+        agent.start()
+        ended.wait()
+        log.info("stopping; pods and routes stay as they are")
+    return 0
+
+
+def instance_lock(run_dir: Path) -> ExitStack:
+    """Be the only agent of this run directory until the stack is closed. Raises Refused if another one is."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    run_dir.chmod(0o700)
+    path = run_dir / "agent.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    stack = ExitStack()
+    stack.callback(os.close, descriptor)
+    deadline = time.monotonic() + LOCK_WAIT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                stack.close()
+                raise Refused(f"another agent holds {path}; stop it first") from error
+            time.sleep(0.05)
+        else:
+            return stack
+
+
+def _plugin_failed(plugin: str, hook: str, error: Exception) -> None:
+    log.error("plugin %s: %s: %s", plugin, hook, explain(error))

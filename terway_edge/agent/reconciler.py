@@ -1,0 +1,217 @@
+"""The loop that keeps routes as the cluster wants them: view -> desired set -> advertisers.
+
+A cycle runs only if its inputs changed, or to compare with the kernel again. The first change of a burst waits 20 ms
+for the rest, later ones of the burst at most 200 ms.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from terway_edge.agent.mailbox import Mailbox
+from terway_edge.agent.service import Node
+from terway_edge.agent.view import node_view, why_no_view
+from terway_edge.core.config import Settings
+from terway_edge.core.dispatcher import Dispatcher, explain
+from terway_edge.core.errors import EdgeError
+from terway_edge.core.models import Condition, NodeView, RouteSet, Uplink
+from terway_edge.core.ports import Clock, Event, Events, Severity, Snapshot
+from terway_edge.core.routes import desired_routes
+
+log = logging.getLogger(__name__)
+
+LEADING, TRAILING = 0.02, 0.2  # seconds
+
+
+class Reconciler:
+    """Owns the current view and route set. `poke` and `set_snapshot` may be called from any thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        dispatcher: Dispatcher,
+        find_uplink: Callable[[Snapshot], Uplink | None],
+        events: Events,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._dispatcher = dispatcher
+        self._find_uplink = find_uplink
+        self._events = events
+        self._clock = clock
+        self._wake = threading.Condition()
+        self._snapshot = Snapshot(in_sync=False)
+        self._changed = self._resync = self._closed = False
+        self._mailboxes: dict[str, Mailbox[tuple[RouteSet, NodeView]]] = {}
+        self._started: dict[str, str] = {}
+        self._uplink: Uplink | None = None
+        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
+        self.view: NodeView | None = None
+        self.routes = RouteSet(in_sync=False)
+        self.conditions: tuple[Condition, ...] = ()
+
+    # --- inputs ---------------------------------------------------------------------------------------------------
+
+    def set_snapshot(self, snapshot: Snapshot) -> None:
+        with self._wake:
+            self._snapshot = snapshot
+            self._changed = True
+            self._wake.notify()
+
+    def poke(self) -> None:
+        """Look at links and kernel again: something may have changed that no snapshot tells."""
+        with self._wake:
+            self._changed = self._resync = True
+            self._wake.notify()
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def run_once(self, snapshot: Snapshot) -> None:
+        """The first cycle, in the caller's thread: when it returns, the view is there and plugins have started."""
+        self._snapshot = snapshot
+        self._cycle(resync=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until every advertiser has worked through what it was given."""
+        return all(mailbox.idle(timeout) for mailbox in self._mailboxes.values())
+
+    def stop(self) -> None:
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+        for mailbox in self._mailboxes.values():
+            mailbox.close()
+
+    # --- what others ask ------------------------------------------------------------------------------------------
+
+    def node(self) -> Node:
+        """What the CNI service needs to know."""
+        view = self.view
+        if view is None:
+            return Node(None, why_no_view(self._settings.node_name, self._snapshot))
+        return Node(view, self._started.get(view.selection.backend, "") or self._why_not_loaded(view))
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self._snapshot
+
+    @property
+    def active(self) -> list[str]:
+        """Plugins that were started without an error."""
+        return [name for name, error in self._started.items() if not error]
+
+    # --- the cycle ------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        last = 0.0
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._changed or self._closed, self._settings.routes.resync_seconds)
+                if self._closed:
+                    return
+                periodic = not self._changed
+                self._wake.wait_for(lambda: self._closed, max(LEADING, last + TRAILING - self._clock.now()))
+                resync = self._resync or periodic
+                self._changed = self._resync = False
+            try:
+                self._cycle(resync=resync)
+            except Exception:
+                log.exception("a reconcile cycle failed; it is tried again at the next change or resync")
+            last = self._clock.now()
+
+    def _cycle(self, *, resync: bool) -> None:
+        snapshot = self._snapshot
+        if resync or self._uplink is None:
+            self._uplink = self._look_for_uplink(snapshot)
+        view = node_view(
+            self._settings.node_name,
+            snapshot,
+            self._uplink,
+            self._settings.pool_rules,
+            self._dispatcher.select_backend,
+            self._dispatcher.names,
+        )
+        if view is None:
+            self._lose_view(snapshot)
+            return
+        if view == self.view and not resync:
+            self._tell(snapshot, self.routes.conditions)
+            return
+        settings = self._settings.routes
+        routes = desired_routes(view, gateways=settings.gateway, edge_cidrs=settings.edge_cidrs)
+        self._start_plugins((view.selection.backend, *view.selection.advertisers), view)
+        self.view, self.routes = view, routes
+        self._advertise(routes, view)
+        self._tell(snapshot, routes.conditions)
+        self._dispatcher.cycle_done(routes)
+
+    def _lose_view(self, snapshot: Snapshot) -> None:
+        """Routes and pods stay as they are: an object that is missing for a moment must not cut anybody off."""
+        why = why_no_view(self._settings.node_name, snapshot)
+        self.view = None
+        self._tell(snapshot, (Condition("NodeUnknown", self._settings.node_name, why),))
+
+    def _look_for_uplink(self, snapshot: Snapshot) -> Uplink | None:
+        try:
+            return self._find_uplink(snapshot)
+        except EdgeError as error:
+            if self._uplink is None:
+                log.warning("%s", error)
+            return self._uplink
+
+    def keep_working(self, backends: Iterable[str]) -> None:
+        """Backends that are no longer selected but still own leases stay in work until the last one is gone."""
+        if self.view is not None:
+            self._start_plugins(backends, self.view)
+
+    def _start_plugins(self, names: Iterable[str], view: NodeView) -> None:
+        for name in names:
+            if not self._dispatcher.has(name) or self._started.get(name) == "":
+                continue
+            try:
+                self._dispatcher.start(name, view)
+                self._started[name] = ""
+            except Exception as error:  # noqa: BLE001 - one plugin must not keep the others from starting
+                self._started[name] = f"plugin {name} cannot start: {explain(error)}"
+                log.error("%s; trying again with the next cycle", self._started[name])
+
+    def _advertise(self, routes: RouteSet, view: NodeView) -> None:
+        wanted = view.selection.advertisers
+        for name in wanted:
+            if self._started.get(name) == "":
+                mailbox = self._mailboxes.get(name)
+                if mailbox is None:
+                    mailbox = self._mailboxes[name] = Mailbox(f"advertiser-{name}", self._advertiser(name))
+                mailbox.put((routes, view))
+        for name in self._mailboxes.keys() - set(wanted):
+            # Deselected: what it announced must go. The node itself stays known, so that it can tell its own.
+            self._mailboxes[name].put((RouteSet(), view))
+
+    def _advertiser(self, name: str) -> Callable[[tuple[RouteSet, NodeView]], None]:
+        return lambda value: self._dispatcher.advertise(name, *value)
+
+    def _why_not_loaded(self, view: NodeView) -> str:
+        backend = view.selection.backend
+        if self._dispatcher.has(backend):
+            return ""
+        return f"node {view.node.name} needs backend {backend!r}, which is not loaded: see 'terway-edge plugins'"
+
+    def _tell(self, snapshot: Snapshot, conditions: tuple[Condition, ...]) -> None:
+        """Report what became wrong and what became right again: edges only."""
+        problems = tuple(Condition("InvalidObject", p.where, p.message) for p in snapshot.problems)
+        now = (*conditions, *problems)
+        before, self.conditions = self.conditions, now
+        for condition in now:
+            if condition not in before:
+                self._events.emit(Event(condition.reason, condition.subject, condition.message, Severity.WARNING))
+        reasons = {(c.reason, c.subject) for c in now}
+        for condition in before:
+            if (condition.reason, condition.subject) not in reasons:
+                self._events.emit(Event(f"{condition.reason}Resolved", condition.subject, "this is over"))

@@ -1,0 +1,104 @@
+"""Mending what others break on this node: at once from netlink events, and by comparison every resync period."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from terway_edge.agent.gc import plugged_sandboxes
+from terway_edge.agent.telemetry import Telemetry
+from terway_edge.core.datapath import host_items
+from terway_edge.core.dispatcher import Dispatcher
+from terway_edge.core.drift import Fights
+from terway_edge.core.errors import EdgeError
+from terway_edge.core.ipam import Ipam
+from terway_edge.core.models import Lease, Sandbox
+from terway_edge.core.names import LINK_PREFIX
+from terway_edge.core.plans import HOST, PROTO, Change, FibRoute, Item, Link, Neighbour, Plan, Step, Verb, Where
+from terway_edge.core.ports import Clock, Happening, Kernel, KernelEvent
+
+log = logging.getLogger(__name__)
+
+
+class Repair:
+    """The pods' host side; routes to other nodes are mended by the plugin that advertises them."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        ipam: Ipam,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        telemetry: Telemetry,
+        surroundings_changed: Callable[[], None],
+    ) -> None:
+        self._kernel = kernel
+        self._ipam = ipam
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._telemetry = telemetry
+        self._surroundings_changed = surroundings_changed
+        self._fights = Fights()
+
+    def on_event(self, event: KernelEvent) -> None:
+        """Called from the kernel's thread: put back what belongs to a lease, pass on what concerns the uplink."""
+        item = event.item
+        if isinstance(item, FibRoute) and item.proto == PROTO and item.via is None:
+            if event.what is Happening.ROUTE_REMOVED:
+                self._put_back(item, self._ipam.owner(item.prefix.address))
+        elif isinstance(item, Neighbour):
+            self._put_back(item, self._ipam.owner(item.address))
+        elif _concerns_uplink(event):
+            self._surroundings_changed()
+
+    def audit(self) -> int:
+        """Compare every lease with the kernel in three dumps, have what differs mended; return how many did."""
+        leases = self._ipam.leases()
+        if not leases:
+            return 0
+        links = plugged_sandboxes(self._kernel.dump(Link))
+        present: set[Item] = set(self._kernel.dump(FibRoute, Where(proto=PROTO)))
+        present.update(self._kernel.dump(Neighbour))
+        broken = [
+            lease
+            for lease in leases
+            if (link := links.get(lease.key)) is not None
+            and not (link.up and present.issuperset(host_items(lease, link.ifindex)))
+        ]
+        for lease in broken:
+            self._mend(lease)
+        return len(broken)
+
+    def _mend(self, lease: Lease) -> None:
+        sandbox = Sandbox(lease.sandbox.container_id, lease.sandbox.ifname)
+        try:
+            found = self._dispatcher.check(sandbox, lease, repair=True)
+        except EdgeError as error:
+            log.error("container %s cannot be mended: %s", lease.sandbox.container_id, error)
+            return
+        for discrepancy in found:
+            self._telemetry.repaired("audit" if discrepancy.mended else "audit failed")
+            log.warning(
+                "container %s: %s%s",
+                lease.sandbox.container_id,
+                discrepancy.what,
+                ", put back" if discrepancy.mended else "",
+            )
+
+    def _put_back(self, item: FibRoute | Neighbour, lease: Lease | None) -> None:
+        if lease is None or not self._fights.may_repair(item, self._clock.now()):
+            return
+        # ADD, so that nothing of anybody else is overwritten; a link that went meanwhile makes it fail harmlessly.
+        failures = self._kernel.apply(Plan((Step(HOST, (Change(Verb.ADD, item),)),), atomic=False))
+        if not failures:
+            self._telemetry.repaired("event")
+            log.warning("container %s: somebody removed %s, put back", lease.sandbox.container_id, item)
+
+
+def _concerns_uplink(event: KernelEvent) -> bool:
+    """Links of pods come and go (the audit looks at those with a lease); of routes only the default ones matter."""
+    if isinstance(event.item, Link):
+        return not event.item.name.startswith(LINK_PREFIX)
+    if isinstance(event.item, FibRoute):
+        return event.item.prefix.length == 0
+    return event.what in (Happening.ADDRESS_CHANGED, Happening.OVERRUN)

@@ -1,0 +1,167 @@
+"""What the CNI verbs do with leases: the pod-start flow and its undoing (CNI specification 1.1.0, section 2)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from terway_edge.agent.locks import SandboxLocks
+from terway_edge.core.dispatcher import Dispatcher
+from terway_edge.core.errors import Conflict, EdgeError, Refused, Retry
+from terway_edge.core.ipam import Ipam
+from terway_edge.core.models import Attachment, Discrepancy, Lease, NodeView, Sandbox
+from terway_edge.core.names import Key
+from terway_edge.core.plans import Link, Where
+from terway_edge.core.plumbing import Plumbing
+from terway_edge.core.ports import Clock, Kernel
+
+log = logging.getLogger(__name__)
+
+
+class Client(Protocol):
+    """The caller of one request."""
+
+    def gone(self) -> bool:
+        """True if nobody waits for the answer any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What the service knows of this node now; `why_not` says why pods cannot be added, empty if they can."""
+
+    view: NodeView | None
+    why_not: str = ""
+
+
+class Service:
+    """Thread-safe; every method holds the lock of the sandbox it works on."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        ipam: Ipam,
+        kernel: Kernel,
+        plumbing: Plumbing,
+        clock: Clock,
+        node: Callable[[], Node],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._ipam = ipam
+        self._kernel = kernel
+        self._plumbing = plumbing
+        self._clock = clock
+        self._node = node
+        self._locks = SandboxLocks()
+
+    def add(self, sandbox: Sandbox, client: Client, deadline: float, deliver: Callable[[Attachment], bool]) -> None:
+        """Plug a sandbox in and `deliver` the result; if nobody takes it, or a DEL came meanwhile, undo it all.
+
+        `deadline` is in the clock's seconds. Raises EdgeError, having left nothing behind.
+        """
+        key = sandbox.key
+        with self._locks.adding(key) as ticket, self._locks.hold(key, deadline - self._clock.now()):
+            view = self._ready()
+            if client.gone():
+                raise Retry("the caller went away before its ADD was begun")
+            resumed = self._resume(sandbox)
+            lease = resumed or self._dispatcher.allocate(view.selection.backend, sandbox, view)
+            try:
+                attachment = self._dispatcher.attach(sandbox, lease, view)
+            except BaseException:
+                self._give_back(lease)
+                raise
+            if ticket.cancelled or client.gone() or not deliver(attachment):
+                self._undo(sandbox, lease)
+                raise Retry("undone: the sandbox was deleted, or its caller went away, while it was being added")
+        self._dispatcher.lease_granted(lease)
+
+    def delete(self, sandbox: Sandbox, deadline: float) -> None:
+        """Unplug a sandbox. An unknown one is success. Raises EdgeError if the release could not be recorded."""
+        key = sandbox.key
+        self._locks.cancel_adds(key)
+        with self._locks.hold(key, deadline - self._clock.now()):
+            lease = self._ipam.get(key)
+            if lease is None:
+                return
+            self._undo(sandbox, lease)
+        self._dispatcher.lease_released(lease)
+
+    def check(self, sandbox: Sandbox, deadline: float) -> tuple[Lease, list[Discrepancy]]:
+        """The sandbox's lease and what of its datapath is missing. Raises Refused if it has no lease."""
+        with self._locks.hold(sandbox.key, deadline - self._clock.now()):
+            lease = self._ipam.get(sandbox.key)
+            if lease is None:
+                raise Refused(f"container {sandbox.container_id} has no lease for {sandbox.ifname}")
+            return lease, list(self._dispatcher.check(sandbox, lease, repair=False))
+
+    def collect(self, valid: Collection[Key], deadline: float) -> list[str]:
+        """CNI GC: unplug every sandbox that is not `valid`; goes on after failures and returns them.
+
+        Leases granted after the call began are not touched: the caller's list cannot know them.
+        """
+        began = self._clock.now()
+        failures = []
+        for lease in self._ipam.leases():
+            if lease.key in valid or lease.granted_at >= began:
+                continue
+            try:
+                self.delete(lease.sandbox, deadline)
+            except EdgeError as error:
+                failures.append(f"container {lease.sandbox.container_id}: {error}")
+        return failures
+
+    def why_not(self) -> str:
+        """Why an ADD could not be served now; empty if it could. Exhausted addresses are no reason."""
+        return self._node().why_not
+
+    def drop_orphan(self, key: Key) -> None:
+        """Unplug a link of ours that has no lease; under the lock, for an ADD may be about to need the name."""
+        with self._locks.hold(key, timeout=0):
+            if self._ipam.get(key) is None:
+                self._kernel.unplug([key])
+
+    def _ready(self) -> NodeView:
+        node = self._node()
+        if node.view is None or node.why_not:
+            raise Retry(node.why_not or "the agent has not seen its node yet")
+        return node.view
+
+    def _resume(self, sandbox: Sandbox) -> Lease | None:
+        """The lease of an earlier ADD that was cut short; its remains are removed first.
+
+        Raises Conflict if that ADD was completed: the link is there (CNI specification, ADD).
+        """
+        lease = self._ipam.get(sandbox.key)
+        if lease is None:
+            return None
+        netns = sandbox.netns_fd if sandbox.netns_fd >= 0 else sandbox.netns
+        if any(link.name == sandbox.ifname for link in self._kernel.dump(Link, Where(netns=netns))):
+            raise Conflict(f"container {sandbox.container_id} is attached already as {sandbox.ifname}; DEL it first")
+        self._detach(sandbox, lease)
+        return lease
+
+    def _undo(self, sandbox: Sandbox, lease: Lease) -> None:
+        self._detach(sandbox, lease)
+        self._release(lease)
+
+    def _give_back(self, lease: Lease) -> None:
+        """After a failed attach, which left nothing: a failing release is logged, for the first error matters."""
+        try:
+            self._release(lease)
+        except EdgeError as error:
+            log.error("lease of container %s is kept for garbage collection: %s", lease.sandbox.container_id, error)
+
+    def _detach(self, sandbox: Sandbox, lease: Lease) -> None:
+        if self._dispatcher.has(lease.backend):
+            self._dispatcher.detach(sandbox, lease)
+        else:
+            log.warning("backend %s is not loaded: its sandbox is unplugged without it", lease.backend)
+            self._plumbing.detach(lease)
+
+    def _release(self, lease: Lease) -> None:
+        if self._dispatcher.has(lease.backend):
+            self._dispatcher.release(lease)
+        else:
+            self._ipam.release(lease)

@@ -1,0 +1,111 @@
+"""`terway-edge`: the agent, what operators ask it, and the lab."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from terway_edge.cli.options import add_config_option, settings_of
+from terway_edge.core.errors import EdgeError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command with its options; each sets `run`, a function of the parsed arguments giving the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="terway-edge", description="Underlay addresses for pods, at the edge and in the cloud."
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    agent = commands.add_parser("agent", help="be this node's agent until SIGTERM")
+    add_config_option(agent)
+    agent.set_defaults(run=_agent)
+
+    for name, text in (
+        ("status", "what the agent sees, serves and complains about"),
+        ("leases", "which pod has which address"),
+        ("plugins", "plugins found, their hooks, and why one is not used"),
+    ):
+        command = commands.add_parser(name, help=text)
+        _query_options(command)
+        command.set_defaults(run=_query, query=name)
+
+    routes = commands.add_parser("routes", help="routes wanted and routes the kernel has")
+    routes.add_argument("--diff", action="store_true", help="only those that differ; exit status 1 if any does")
+    _query_options(routes)
+    routes.set_defaults(run=_query, query="routes")
+
+    config = commands.add_parser("config", help="schema, validate or show the configuration")
+    config.add_argument("what", choices=("schema", "validate", "show"))
+    config.add_argument("--running", action="store_true", help="show: what the running agent uses")
+    add_config_option(config)
+    config.set_defaults(run=_config)
+
+    uninstall = commands.add_parser("uninstall", help="remove everything of ours from this node, and nothing else")
+    add_config_option(uninstall)
+    uninstall.set_defaults(run=_uninstall)
+
+    lab = commands.add_parser("lab", help="a LAN of edge nodes in network namespaces, with real agents and pods")
+    lab.set_defaults(run=_lab)
+    if "lab" in sys.argv[1:2]:  # its module need not be imported for any other command
+        from terway_edge.lab.command import add_arguments
+
+        add_arguments(lab)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; what goes wrong is one line on stderr and exit status 1 (2 for wrong usage)."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except EdgeError as error:
+        details = f"\n{error.details}" if error.details else ""
+        print(f"terway-edge: {error}{details}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+
+
+def _query_options(parser: argparse.ArgumentParser) -> None:
+    add_config_option(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+
+def _agent(arguments: argparse.Namespace) -> int:
+    from terway_edge.agent.agent import run
+    from terway_edge.agent.logs import set_up
+
+    settings = settings_of(arguments)
+    set_up(settings.log.level, settings.log.format)
+    return run(settings)
+
+
+def _query(arguments: argparse.Namespace) -> int:
+    from terway_edge.cli.queries import run
+
+    return run(arguments)
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    from terway_edge.cli.config import run
+
+    return run(arguments)
+
+
+def _uninstall(arguments: argparse.Namespace) -> int:
+    from terway_edge.agent.uninstall import uninstall_node
+
+    for line in uninstall_node(settings_of(arguments)):
+        print(line)
+    return 0
+
+
+def _lab(arguments: argparse.Namespace) -> int:
+    from terway_edge.lab.command import run
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
