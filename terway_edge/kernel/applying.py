@@ -1,0 +1,206 @@
+"""Plans on their way into the kernel: one batch per step, and what was added taken away again if one fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from errno import EADDRNOTAVAIL, EBUSY, EEXIST, ENODEV, ENOENT, ESRCH
+from itertools import groupby
+from operator import itemgetter
+from os import close
+
+from terway_edge.core.errors import EdgeError, KernelError
+from terway_edge.core.plans import HOST, Change, Failure, Item, Netns, Plan, Rule, Step, Sysctl, Verb, Veth
+from terway_edge.kernel import decode, links, sysctls
+from terway_edge.kernel.departing import Departing
+from terway_edge.kernel.netlink import BATCH, NetlinkSocket, Refusal
+from terway_edge.kernel.netns import inside, open_netns
+from terway_edge.kernel.packed import Encode, only
+from terway_edge.kernel.sockets import HostSockets
+from terway_edge.kernel.words import change_in_words, item_in_words
+
+GONE = {ESRCH, ENOENT, ENODEV, EADDRNOTAVAIL}
+"""What the kernel says when the thing to remove is not there."""
+
+Done = tuple[int, Change]
+"""(descriptor of the namespace, an ADD that was made in it)."""
+
+_log = logging.getLogger(__name__)
+
+
+class Applier:
+    """Makes the changes of plans, for any number of threads at once."""
+
+    def __init__(self, sockets: HostSockets, departing: Departing, encode: Encode) -> None:
+        self._sockets = sockets
+        self._departing = departing
+        self._encode = encode
+
+    def apply(self, plan: Plan) -> tuple[Failure, ...]:
+        """As ports.Kernel.apply."""
+        with ExitStack() as stack:
+            netns = self._open_all(plan, stack)
+            if plan.atomic:
+                self._make_or_undo(plan, netns)
+                return ()
+            return tuple(failure for step in plan.steps for failure in self._make(step, netns, None))
+
+    def _open_all(self, plan: Plan, stack: ExitStack) -> dict[Netns, int]:
+        """Descriptors of all namespaces of the plan, before anything is changed. Raises Refused."""
+        netns: dict[Netns, int] = {HOST: self._sockets.netns}
+        for named in _namespaces(plan):
+            if named not in netns:
+                netns[named] = open_netns(named)
+                stack.callback(close, netns[named])
+        return netns
+
+    def _make_or_undo(self, plan: Plan, netns: dict[Netns, int]) -> None:
+        done: list[Done] = []
+        try:
+            for step in plan.steps:
+                if failures := self._make(step, netns, done):
+                    raise _error(failures[0])
+        except BaseException as error:
+            if left := self._undo(done):
+                _log.error("%s; left behind: %s", error, "; ".join(left))
+            raise
+
+    def _make(self, step: Step, netns: dict[Netns, int], done: list[Done] | None) -> list[Failure]:
+        """Make the changes of a step. With `done`, which takes what was added, stop at the first part that fails."""
+        descriptor = netns[step.netns]
+        with self._socket(descriptor) as endpoint:
+            failures = _write_sysctls(step, descriptor)
+            for batch in _batches(step.changes):
+                if failures and done is not None:
+                    break
+                refused = self._send(endpoint, batch, netns)
+                failures += [_failure(endpoint, batch[at], refusal) for at, refusal in refused.items()]
+                if done is not None:
+                    done += [
+                        (descriptor, change)
+                        for at, change in enumerate(batch)
+                        if change.verb is Verb.ADD and at not in refused
+                    ]
+                last = batch[-1]
+                if isinstance(last.item, Veth) and len(batch) - 1 not in refused:
+                    failures += _name_owner(endpoint, last, last.item)
+        return failures
+
+    def _send(self, endpoint: NetlinkSocket, batch: list[Change], netns: dict[Netns, int]) -> dict[int, Refusal]:
+        """What the kernel refused, by place in the batch."""
+        encode = self._encode
+        verb, last = batch[-1]
+        sent = batch
+        if isinstance(last, Veth):
+            sent = [*batch[:-1], Change(verb, last._replace(netns=netns[last.netns]))]
+        first = endpoint.reserve(len(sent))
+        messages = b"".join([encode(verb, item, seq) for seq, (verb, item) in enumerate(sent, first)])
+        refusals = {refusal.seq - first: refusal for refusal in endpoint.change(messages)}
+        return {at: refusal for at, refusal in refusals.items() if not _forgiven(batch[at], refusal.errno)}
+
+    @contextmanager
+    def _socket(self, descriptor: int) -> Iterator[NetlinkSocket]:
+        if descriptor == self._sockets.netns:
+            with self._sockets.lend() as endpoint:
+                yield endpoint
+            return
+        endpoint = inside(descriptor, NetlinkSocket)
+        try:
+            yield endpoint
+        finally:
+            endpoint.close()
+
+    def _undo(self, done: list[Done]) -> list[str]:
+        """Remove what was added, last first; returns in words what could not be removed."""
+        left: list[str] = []
+        for descriptor, group in groupby(reversed(done), key=itemgetter(0)):
+            items = [change.item for _, change in group]
+            try:
+                with self._socket(descriptor) as endpoint:
+                    for at in range(0, len(items), BATCH):
+                        left += self._remove(endpoint, items[at : at + BATCH])
+            except EdgeError as error:
+                left.append(str(error))
+        return left
+
+    def _remove(self, endpoint: NetlinkSocket, items: list[Item]) -> list[str]:
+        first = endpoint.reserve(len(items))
+        messages = b"".join([self._removal(item, seq) for seq, item in enumerate(items, first)])
+        refusals = [refusal for refusal in endpoint.change(messages) if refusal.errno not in GONE]
+        return [f"{item_in_words(items[refusal.seq - first])} ({refusal})" for refusal in refusals]
+
+    def _removal(self, item: Item, seq: int) -> bytes:
+        if isinstance(item, Veth):
+            return links.set_group(item.link, self._departing.group, seq) + links.delete(item.link, seq)
+        return self._encode(Verb.REMOVE, item, seq)
+
+
+def _namespaces(plan: Plan) -> Iterator[Netns]:
+    for step in plan.steps:
+        yield step.netns
+        for _, item in step.changes:
+            if type(item) is Veth:
+                yield item.netns
+
+
+def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
+    """Changes for one sendto(2) each. A veth ends a batch: what follows needs to know whether it came to be."""
+    batch: list[Change] = []
+    for change in changes:
+        kind = type(change[1])
+        if kind is not Sysctl:
+            batch.append(change)
+            if kind is Veth or len(batch) == BATCH:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _write_sysctls(step: Step, descriptor: int) -> list[Failure]:
+    written = [(change, change.item) for change in step.changes if isinstance(change.item, Sysctl)]
+    if not written:
+        return []
+
+    def write() -> list[Failure]:
+        failures = []
+        for change, sysctl in written:
+            only(Verb.REPLACE, change.verb, sysctl)
+            try:
+                sysctls.write(sysctl)
+            except OSError as error:
+                failures.append(Failure(change, error.errno or 0, error.strerror or str(error)))
+        return failures
+
+    return inside(descriptor, write)
+
+
+def _name_owner(endpoint: NetlinkSocket, change: Change, veth: Veth) -> list[Failure]:
+    """Write the alias of a veth that has just been made.
+
+    Not together with its creation: were its index or name taken, the alias would mark somebody else's link as ours.
+    """
+    refusals = endpoint.change(links.set_alias(veth.link, veth.alias, endpoint.reserve(1)))
+    return [Failure(change, refusal.errno, refusal.message) for refusal in refusals]
+
+
+def _forgiven(change: Change, errno: int) -> bool:
+    if change.verb is Verb.REMOVE:
+        return errno in GONE
+    return change.verb is Verb.REPLACE and errno == EEXIST and isinstance(change.item, Rule)
+
+
+def _failure(endpoint: NetlinkSocket, change: Change, refusal: Refusal) -> Failure:
+    """The kernel says EEXIST both for a taken name and for a taken index; we say EBUSY for the index, as it does of a
+    peer's."""
+    if isinstance(change.item, Veth) and refusal.errno == EEXIST:
+        _, taken = endpoint.ask(links.get(change.item.link, endpoint.reserve(1)), decode.link)
+        if taken:
+            return Failure(change, EBUSY, f"index {change.item.link} is taken by {taken[0].name}")
+    return Failure(change, refusal.errno, refusal.message)
+
+
+def _error(failure: Failure) -> KernelError:
+    change, errno, message = failure
+    return KernelError(f"cannot {change_in_words(change)}: {Refusal(0, errno, message)}", errno=errno, item=change.item)

@@ -1,0 +1,176 @@
+"""Netlink messages of the kernel as plan items: the reverse of `packed`.
+
+Each function reads one message's payload, `data[start:end]`, and returns None for what the core's tuple cannot say:
+routes that are not unicast or unreachable (local, broadcast, multicast, blackhole, ...), cached routes, rules with
+other selectors than prefixes, neighbours that are not permanent. What is returned therefore encodes to the same thing.
+The one exception is a multipath route of somebody else: it is shown with its first next hop, so that it is not missed.
+"""
+
+from __future__ import annotations
+
+from socket import AF_INET, AF_INET6
+from struct import Struct
+
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.plans import FibRoute, Link, LinkAddress, Neighbour, RouteKind, Rule
+from terway_edge.kernel.uapi import (
+    FR_ACT_TO_TBL,
+    FRA_DST,
+    FRA_PAD,
+    FRA_PRIORITY,
+    FRA_PROTOCOL,
+    FRA_SRC,
+    FRA_SUPPRESS_PREFIXLEN,
+    FRA_TABLE,
+    IFA_ADDRESS,
+    IFA_LOCAL,
+    IFF_LOOPBACK,
+    IFF_RUNNING,
+    IFF_UP,
+    IFLA_ADDRESS,
+    IFLA_GROUP,
+    IFLA_IFALIAS,
+    IFLA_IFNAME,
+    IFLA_INFO_KIND,
+    IFLA_LINKINFO,
+    IFLA_MTU,
+    IP6_RT_PRIO_USER,
+    NDA_DST,
+    NDA_LLADDR,
+    NUD_PERMANENT,
+    RTA_DST,
+    RTA_GATEWAY,
+    RTA_MULTIPATH,
+    RTA_OIF,
+    RTA_PREFSRC,
+    RTA_PRIORITY,
+    RTA_TABLE,
+    RTA_VIA,
+    RTM_F_CLONED,
+    RTN_UNICAST,
+    RTN_UNREACHABLE,
+    RTNH_F_ONLINK,
+)
+from terway_edge.kernel.wire import ATTRIBUTE, IFADDR, IFINFO, NDMSG, RTMSG, U32, attributes, string
+
+FAMILIES = {AF_INET.value: 4, AF_INET6.value: 6}
+_KINDS = {RTN_UNICAST: RouteKind.UNICAST, RTN_UNREACHABLE: RouteKind.UNREACHABLE}
+_RULE_ATTRIBUTES = {FRA_DST, FRA_SRC, FRA_PRIORITY, FRA_TABLE, FRA_PROTOCOL, FRA_PAD}
+_NO_SUPPRESSION = b"\xff" * 4
+_NEXT_HOP = Struct("=HBBI")  # rtnexthop: length, flags, hops, index; attributes follow
+
+
+def route(data: bytes, start: int, end: int) -> FibRoute | None:
+    family, length, _, _, table, proto, _, kind_number, flags = RTMSG.unpack_from(data, start)
+    kind = _KINDS.get(kind_number)
+    if kind is None or flags & RTM_F_CLONED or family not in FAMILIES:
+        return None
+    family = FAMILIES[family]
+    value = link = metric = 0
+    via: Address | None = None
+    src: Address | None = None
+    at = start + 12
+    # The hot loop of a dump: attributes() would cost a generator step and a slice for each of the ten or so.
+    while at < end:
+        size, name = ATTRIBUTE.unpack_from(data, at)
+        if name == RTA_DST:
+            value = int.from_bytes(data[at + 4 : at + size], "big")
+        elif name == RTA_OIF:
+            (link,) = U32.unpack_from(data, at + 4)
+        elif name == RTA_GATEWAY:
+            via = Address.unpack(data[at + 4 : at + size])
+        elif name == RTA_PRIORITY:
+            (metric,) = U32.unpack_from(data, at + 4)
+        elif name == RTA_TABLE:
+            (table,) = U32.unpack_from(data, at + 4)
+        elif name == RTA_PREFSRC:
+            src = Address.unpack(data[at + 4 : at + size])
+        elif name == RTA_VIA:
+            via = Address.unpack(data[at + 6 : at + size])
+        elif name == RTA_MULTIPATH:
+            via, link, flags = _first_hop(data[at + 4 : at + size])
+        at += size + 3 & ~3
+    if family == 6:
+        if metric == IP6_RT_PRIO_USER:
+            metric = 0
+        if kind is RouteKind.UNREACHABLE:
+            link = 0  # the kernel names lo, which nobody asked for
+    onlink = bool(flags & RTNH_F_ONLINK)
+    return FibRoute(Prefix(family, value, length), via, link, onlink, kind, metric, table, proto, src)
+
+
+def _first_hop(payload: bytes) -> tuple[Address | None, int, int]:
+    """(gateway, link, flags) of the first rtnexthop."""
+    size, flags, _, link = _NEXT_HOP.unpack_from(payload)
+    found = dict(attributes(payload, 8, size))
+    via = found.get(RTA_GATEWAY) or found.get(RTA_VIA, b"")[2:]
+    return (Address.unpack(via) if via else None), link, flags
+
+
+def link(data: bytes, start: int, end: int) -> Link:
+    _, _, index, flags, _ = IFINFO.unpack_from(data, start)
+    found = dict(attributes(data, start + 16, end))
+    info = found.get(IFLA_LINKINFO, b"")
+    kind = dict(attributes(info, 0, len(info))).get(IFLA_INFO_KIND, b"")
+    return Link(
+        index,
+        string(found.get(IFLA_IFNAME, b"")),
+        found.get(IFLA_ADDRESS, b""),
+        _number(found.get(IFLA_MTU)),
+        bool(flags & IFF_UP),
+        bool(flags & IFF_RUNNING),
+        string(kind),
+        string(found.get(IFLA_IFALIAS, b"")),
+        _number(found.get(IFLA_GROUP)),
+        bool(flags & IFF_LOOPBACK),
+    )
+
+
+def address(data: bytes, start: int, end: int) -> LinkAddress | None:
+    family, length, _, _, index = IFADDR.unpack_from(data, start)
+    if family not in FAMILIES:
+        return None
+    found = dict(attributes(data, start + 8, end))
+    packed = found.get(IFA_LOCAL) or found[IFA_ADDRESS]  # IFA_ADDRESS is the other end of a point-to-point link
+    return LinkAddress(index, Address.unpack(packed), length)
+
+
+def neighbour(data: bytes, start: int, end: int) -> Neighbour | None:
+    if NDMSG.unpack_from(data, start)[2] != NUD_PERMANENT:
+        return None
+    return any_neighbour(data, start, end)
+
+
+def any_neighbour(data: bytes, start: int, end: int) -> Neighbour | None:
+    """An entry of any state; its MAC is empty if it is not known."""
+    family, index, *_ = NDMSG.unpack_from(data, start)
+    found = dict(attributes(data, start + 12, end))
+    if family not in FAMILIES or NDA_DST not in found:
+        return None
+    return Neighbour(index, Address.unpack(found[NDA_DST]), found.get(NDA_LLADDR, b""))
+
+
+def rule(data: bytes, start: int, end: int) -> Rule | None:
+    family, dst_length, src_length, tos, table, _, _, action, flags = RTMSG.unpack_from(data, start)
+    found = dict(attributes(data, start + 12, end))
+    if found.get(FRA_SUPPRESS_PREFIXLEN) == _NO_SUPPRESSION:
+        del found[FRA_SUPPRESS_PREFIXLEN]
+    if family not in FAMILIES or action != FR_ACT_TO_TBL or tos or flags or found.keys() - _RULE_ATTRIBUTES:
+        return None
+    family = FAMILIES[family]
+    return Rule(
+        _number(found.get(FRA_PRIORITY)),
+        _number(found.get(FRA_TABLE)) or table,
+        _prefix(family, found.get(FRA_SRC), src_length),
+        _prefix(family, found.get(FRA_DST), dst_length),
+        family,
+        found.get(FRA_PROTOCOL, b"\0")[0],
+    )
+
+
+def _prefix(family: int, packed: bytes | None, length: int) -> Prefix | None:
+    return Prefix(family, int.from_bytes(packed, "big"), length) if packed else None
+
+
+def _number(payload: bytes | None) -> int:
+    return int(U32.unpack_from(payload)[0]) if payload else 0

@@ -1,0 +1,116 @@
+"""What a notification means: a `KernelEvent`, or nothing because it is our own doing.
+
+Notifications carry the port id of the socket that asked for the change, so ours are known. Some have no sender: those
+of links, and of what goes with a link. There our own plugging and unplugging is told from a stranger's doing by what
+the link is: a link of ours (name and alias prove it) matters only once it is set down or deleted without being in the
+group of departing links.
+
+The kernel drops IPv4 routes without a word when a link goes down or loses an address: LINK_CHANGED and
+ADDRESS_CHANGED are the only notice there is of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from terway_edge.core.addresses import Address
+from terway_edge.core.names import LINK_PREFIX, is_own_link
+from terway_edge.core.plans import Link, Neighbour
+from terway_edge.core.ports import Happening, KernelEvent
+from terway_edge.kernel import decode
+from terway_edge.kernel.departing import Departing
+from terway_edge.kernel.uapi import (
+    RTM_DELADDR,
+    RTM_DELLINK,
+    RTM_DELNEIGH,
+    RTM_DELROUTE,
+    RTM_DELRULE,
+    RTM_NEWADDR,
+    RTM_NEWLINK,
+    RTM_NEWNEIGH,
+    RTM_NEWROUTE,
+    RTPROT_KERNEL,
+)
+
+
+class Interpreter:
+    """Remembers links and permanent neighbours, because a notification does not say what was before."""
+
+    def __init__(self, departing: Departing) -> None:
+        self._departing = departing
+        self._links: dict[int, Link] = {}
+        self._neighbours: dict[tuple[int, Address], Neighbour] = {}
+
+    def see(self, links: Iterable[Link], neighbours: Iterable[Neighbour]) -> None:
+        """Forget everything and start from a dump."""
+        self._links = {link.ifindex: link for link in links}
+        self._neighbours = {(entry.link, entry.address): entry for entry in neighbours}
+
+    def event(self, kind: int, data: bytes, start: int, end: int, own: bool) -> KernelEvent | None:
+        """Interpret one message whose payload is `data[start:end]`; `own` if its sender is one of our sockets."""
+        if kind in (RTM_NEWROUTE, RTM_DELROUTE):
+            return None if own else self._route(kind, data, start, end)
+        if kind in (RTM_NEWLINK, RTM_DELLINK):
+            return self._link(kind, decode.link(data, start, end), own)
+        if kind in (RTM_NEWNEIGH, RTM_DELNEIGH):
+            return self._neighbour(kind, data, start, end, own)
+        if own:
+            return None
+        if kind in (RTM_NEWADDR, RTM_DELADDR):
+            return self._address(data, start, end)
+        if kind == RTM_DELRULE and (rule := decode.rule(data, start, end)):
+            return KernelEvent(Happening.RULE_REMOVED, rule)
+        return None
+
+    def _route(self, kind: int, data: bytes, start: int, end: int) -> KernelEvent | None:
+        """Routes that the kernel makes itself come and go with addresses and links: those are told instead."""
+        route = decode.route(data, start, end)
+        if route is None or route.proto == RTPROT_KERNEL or self._is_going(route.link):
+            return None
+        return KernelEvent(Happening.ROUTE_ADDED if kind == RTM_NEWROUTE else Happening.ROUTE_REMOVED, route)
+
+    def _link(self, kind: int, link: Link, own: bool) -> KernelEvent | None:
+        before = self._links.get(link.ifindex)
+        if kind == RTM_DELLINK:
+            self._links.pop(link.ifindex, None)
+            happened = True
+        else:
+            self._links[link.ifindex] = link
+            if _is_ours(link):
+                happened = before is not None and before.up and not link.up
+            else:
+                happened = before is None or _told(before) != _told(link)
+        if own or not happened or link.group in self._departing.groups:
+            return None
+        return KernelEvent(Happening.LINK_CHANGED, link)
+
+    def _address(self, data: bytes, start: int, end: int) -> KernelEvent | None:
+        """Links of ours have no addresses but those that the kernel makes."""
+        address = decode.address(data, start, end)
+        if address is None or (address.link in self._links and _is_ours(self._links[address.link])):
+            return None
+        return KernelEvent(Happening.ADDRESS_CHANGED, address)
+
+    def _neighbour(self, kind: int, data: bytes, start: int, end: int, own: bool) -> KernelEvent | None:
+        """A permanent entry has gone when it is deleted or turns into another kind: deleting does both, in turn."""
+        if kind == RTM_NEWNEIGH and (entry := decode.neighbour(data, start, end)):
+            self._neighbours[entry.link, entry.address] = entry
+            return None
+        entry = decode.any_neighbour(data, start, end)
+        gone = self._neighbours.pop((entry.link, entry.address), None) if entry else None
+        if gone is None or own or self._is_going(gone.link):
+            return None
+        return KernelEvent(Happening.NEIGHBOUR_REMOVED, gone)
+
+    def _is_going(self, link: int) -> bool:
+        return link in self._links and self._links[link].group in self._departing.groups
+
+
+def _is_ours(link: Link) -> bool:
+    """A veth with our kind of name and no alias yet is one that is just being made."""
+    unnamed = link.kind == "veth" and not link.alias and link.name.startswith(LINK_PREFIX)
+    return unnamed or is_own_link(link.name, link.alias)
+
+
+def _told(link: Link) -> tuple[str, bytes, int, bool, bool]:
+    return link.name, link.mac, link.mtu, link.up, link.carrier

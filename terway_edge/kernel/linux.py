@@ -1,0 +1,109 @@
+"""The kernel port on a real Linux kernel."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from terway_edge.core.names import Key
+from terway_edge.core.plans import HOST, Failure, Netns, Plan, Veth, Where
+from terway_edge.core.ports import Closable, Dumped, KernelEvent
+from terway_edge.kernel import packed
+from terway_edge.kernel.applying import Applier
+from terway_edge.kernel.departing import Departing
+from terway_edge.kernel.dumps import dump
+from terway_edge.kernel.monitor import Monitor
+from terway_edge.kernel.netlink import NetlinkSocket
+from terway_edge.kernel.netns import inside, open_netns
+from terway_edge.kernel.packed import Encode
+from terway_edge.kernel.reaper import Reaper
+from terway_edge.kernel.sockets import HostSockets
+
+WHERE_ALL = Where()
+
+
+class LinuxKernel:
+    """`ports.Kernel` for one network namespace, called the host's here.
+
+    Threads may call anything at any time, whichever namespace they are in. Needs CAP_NET_ADMIN, and CAP_SYS_ADMIN to
+    enter pods' namespaces.
+    """
+
+    def __init__(self, netns: Netns = HOST, *, encoder: Literal["packed", "pyroute2"] = "packed") -> None:
+        """Raises Refused if `netns` (a path, a descriptor or HOST, the calling thread's) is not a namespace."""
+        self._netns = open_netns(netns)
+        self._sockets = HostSockets(self._netns)
+        self._departing = Departing()
+        self._applier = Applier(self._sockets, self._departing, _encoder(encoder))
+        self._reaper = Reaper(self._sockets, self._departing, self._is_plugging)
+        self._monitors: list[Monitor] = []
+        self._lock = threading.Lock()
+        self._plugging = 0
+
+    def apply(self, plan: Plan) -> tuple[Failure, ...]:
+        """As the port says. A veth whose index is taken, here or in the pod's namespace, raises KernelError with errno
+        EBUSY (choose another index); one whose name is taken, with EEXIST."""
+        if not plan.atomic:
+            return self._applier.apply(plan)
+        for name in _veths(plan):
+            self._reaper.finish(name)
+        with self._lock:
+            self._plugging += 1
+        try:
+            return self._applier.apply(plan)
+        finally:
+            with self._lock:
+                self._plugging -= 1
+
+    def dump(self, kind: type[Dumped], where: Where = WHERE_ALL) -> list[Dumped]:
+        if where.netns == HOST:
+            with self._sockets.lend() as endpoint:
+                return dump(endpoint, kind, where)
+        netns = open_netns(where.netns)
+        try:
+            endpoint = inside(netns, NetlinkSocket)
+        finally:
+            os.close(netns)
+        try:
+            return dump(endpoint, kind, where)
+        finally:
+            endpoint.close()
+
+    def unplug(self, keys: Iterable[Key]) -> None:
+        self._reaper.unplug(keys)
+
+    def settle(self) -> None:
+        self._reaper.settle()
+
+    def subscribe(self, listener: Callable[[KernelEvent], None]) -> Closable:
+        monitor = Monitor(self._sockets, self._departing, listener)
+        with self._lock:
+            self._monitors = [other for other in self._monitors if not other.closed] + [monitor]
+        return monitor
+
+    def close(self) -> None:
+        """Finish the unplugs asked for, end all threads, close all descriptors. No other call may be under way."""
+        for monitor in self._monitors:
+            monitor.close()
+        self._reaper.close()
+        self._sockets.close()
+        if self._netns >= 0:
+            os.close(self._netns)
+            self._netns = -1
+
+    def _is_plugging(self) -> bool:
+        return self._plugging > 0
+
+
+def _veths(plan: Plan) -> list[str]:
+    return [change.item.name for step in plan.steps for change in step.changes if isinstance(change.item, Veth)]
+
+
+def _encoder(name: str) -> Encode:
+    if name == "packed":
+        return packed.encode
+    from terway_edge.kernel import pyroute
+
+    return pyroute.encode

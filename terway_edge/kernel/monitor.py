@@ -1,0 +1,143 @@
+"""A thread that tells what others change in the host's namespace, as it happens."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable
+from errno import EAGAIN, EINTR, ENOBUFS
+
+from terway_edge.core.plans import Link, Neighbour, Where
+from terway_edge.core.ports import Happening, KernelEvent
+from terway_edge.kernel.departing import Departing
+from terway_edge.kernel.dumps import dump
+from terway_edge.kernel.events import Interpreter
+from terway_edge.kernel.netlink import broken, force_buffer
+from terway_edge.kernel.netns import inside
+from terway_edge.kernel.sockets import HostSockets
+from terway_edge.kernel.uapi import (
+    NETLINK_ADD_MEMBERSHIP,
+    RTNLGRP_IPV4_IFADDR,
+    RTNLGRP_IPV4_ROUTE,
+    RTNLGRP_IPV4_RULE,
+    RTNLGRP_IPV6_IFADDR,
+    RTNLGRP_IPV6_ROUTE,
+    RTNLGRP_IPV6_RULE,
+    RTNLGRP_LINK,
+    RTNLGRP_NEIGH,
+    SO_RCVBUFFORCE,
+    SOL_NETLINK,
+)
+from terway_edge.kernel.wire import HEADER
+
+GROUPS = (
+    RTNLGRP_LINK,
+    RTNLGRP_NEIGH,
+    RTNLGRP_IPV4_IFADDR,
+    RTNLGRP_IPV4_ROUTE,
+    RTNLGRP_IPV4_RULE,
+    RTNLGRP_IPV6_IFADDR,
+    RTNLGRP_IPV6_ROUTE,
+    RTNLGRP_IPV6_RULE,
+)
+RECEIVE_BUFFER = 8 << 20
+READ = 1 << 16
+
+_log = logging.getLogger(__name__)
+
+
+class Monitor:
+    """A thread that calls `listener` for every change of others, until closed."""
+
+    def __init__(self, sockets: HostSockets, departing: Departing, listener: Callable[[KernelEvent], None]) -> None:
+        """Events are caught from the moment this returns. Raises KernelError."""
+        self._sockets = sockets
+        self._listener = listener
+        self._interpreter = Interpreter(departing)
+        self._lock = threading.Lock()
+        self._socket = inside(sockets.netns, _subscribed)
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
+        self.closed = False
+        try:
+            self._look()
+        except BaseException:
+            self._socket.close()
+            os.close(self._wake)
+            raise
+        self._thread = threading.Thread(target=self._run, name="terway-monitor", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """After this the listener is not called any more, unless it is the listener that closes."""
+        with self._lock:
+            if not self.closed:
+                self.closed = True
+                os.eventfd_write(self._wake, 1)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _look(self) -> None:
+        with self._sockets.lend() as endpoint:
+            self._interpreter.see(dump(endpoint, Link, Where()), dump(endpoint, Neighbour, Where()))
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        try:
+            while not self.closed:
+                poll.poll()
+                self._drain()
+        finally:
+            with self._lock:
+                self.closed = True
+                self._socket.close()
+                os.close(self._wake)
+
+    def _drain(self) -> None:
+        """Read until there is nothing more: one system call per notification."""
+        while not self.closed:
+            try:
+                data = self._socket.recv(READ)
+            except OSError as error:
+                if error.errno == ENOBUFS:
+                    self._look()
+                    self._tell(KernelEvent(Happening.OVERRUN))
+                    continue
+                if error.errno in (EAGAIN, EINTR):
+                    return
+                raise
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        at = 0
+        while at < len(data):
+            size, kind, _, _, pid = HEADER.unpack_from(data, at)
+            if event := self._interpreter.event(kind, data, at + 16, at + size, pid in self._sockets.pids):
+                self._tell(event)
+            at += size + 3 & ~3
+
+    def _tell(self, event: KernelEvent) -> None:
+        try:
+            self._listener(event)
+        except Exception:  # noqa: BLE001 - a listener's mistake must not end the watch
+            _log.exception("a listener failed on %s", event)
+
+
+def _subscribed() -> socket.socket:
+    try:
+        endpoint = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
+    except OSError as error:
+        raise broken("cannot open a netlink socket", error) from error
+    try:
+        force_buffer(endpoint, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        endpoint.bind((0, 0))
+        for group in GROUPS:
+            endpoint.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+    except OSError as error:
+        endpoint.close()
+        raise broken("cannot subscribe to netlink notifications", error) from error
+    return endpoint

@@ -1,0 +1,126 @@
+"""Network namespaces: proving that a path is one, and doing something inside.
+
+Only the calling thread changes namespace, for as long as one function takes. A netlink socket opened meanwhile stays in
+that namespace, and /proc/sys/net shows the namespace of the thread that opens a file there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import threading
+from collections.abc import Callable
+from errno import errorcode
+from typing import TypeVar
+
+from terway_edge.core.errors import INVALID_ENVIRONMENT, INVALID_NETNS, Bug, KernelError, Refused
+from terway_edge.core.plans import Netns
+
+CLONE_NEWNET = 0x40000000
+NS_GET_NSTYPE = 0xB703  # ioctl_nsfs(2)
+OWN = "/proc/thread-self/ns/net"
+
+Result = TypeVar("Result")
+
+if sys.version_info >= (3, 12):
+
+    def _setns(descriptor: int) -> None:
+        os.setns(descriptor, CLONE_NEWNET)
+
+else:
+    import ctypes
+
+    _libc = ctypes.CDLL(None, use_errno=True)
+
+    def _setns(descriptor: int) -> None:
+        if _libc.setns(descriptor, CLONE_NEWNET):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+
+class _Astray(threading.local):
+    """Set on a thread that could not go home; it must not touch any namespace again."""
+
+    is_set = False
+
+
+_astray = _Astray()
+
+
+def open_netns(netns: Netns) -> int:
+    """A new descriptor of a network namespace, for the caller to close.
+
+    `netns` is an absolute path, a descriptor, or HOST for the calling thread's own. Raises Refused if it is anything
+    else: INVALID_ENVIRONMENT if the path cannot be one, INVALID_NETNS if there is no network namespace behind it.
+    """
+    if isinstance(netns, int):
+        return _checked(_duplicate(netns), f"descriptor {netns}")
+    path = netns or OWN
+    if not path.startswith("/") or "\0" in path:
+        raise Refused(f"network namespace {path!r} is not an absolute path", code=INVALID_ENVIRONMENT)
+    try:
+        # O_NONBLOCK: a fifo must not make us wait for its writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        reason = f"cannot open network namespace {path}: {error.strerror}"
+        raise Refused(reason, code=INVALID_NETNS) from error
+    return _checked(descriptor, path)
+
+
+def inside(descriptor: int, work: Callable[[], Result]) -> Result:
+    """Run `work` with the calling thread in the namespace, then bring the thread back.
+
+    Raises KernelError if the namespace cannot be entered, Bug if the thread cannot come back: it is then unusable.
+    """
+    if _astray.is_set:
+        raise Bug("this thread is lost in a foreign network namespace; restart the agent")
+    home = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _enter(descriptor)
+        try:
+            return work()
+        finally:
+            _return(home)
+    finally:
+        os.close(home)
+
+
+def _enter(descriptor: int) -> None:
+    try:
+        _setns(descriptor)
+    except OSError as error:
+        number = error.errno or 0
+        raise KernelError(
+            f"cannot enter the network namespace: {errorcode.get(number, number)}: {error.strerror};"
+            " the agent needs CAP_SYS_ADMIN",
+            errno=number,
+        ) from error
+
+
+def _return(home: int) -> None:
+    try:
+        _setns(home)
+    except OSError as error:
+        _astray.is_set = True
+        raise Bug(f"cannot return from a network namespace: {error.strerror}; restart the agent") from error
+
+
+def _duplicate(descriptor: int) -> int:
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 0)
+    except (OSError, ValueError) as error:
+        raise Refused(f"descriptor {descriptor} is not open: {error}", code=INVALID_NETNS) from error
+
+
+def _checked(descriptor: int, what: str) -> int:
+    """Namespaces live on one kernel-wide file system (nsfs), so the device number proves one; the ioctl, its kind."""
+    try:
+        on_nsfs = os.fstat(descriptor).st_dev == os.stat(OWN).st_dev
+        if on_nsfs and fcntl.ioctl(descriptor, NS_GET_NSTYPE) == CLONE_NEWNET:
+            return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    raise Refused(f"{what} is not a network namespace", code=INVALID_NETNS)

@@ -1,0 +1,148 @@
+"""Unplugging: veths deleted in the background, many at the cost of one.
+
+RTM_DELLINK waits 16-20 ms for an RCU barrier without using the CPU. One RTM_DELLINK for a *group* of links waits once,
+so links are marked with a group number of this process and deleted together. A slice is small while pods are being
+plugged in, because deleting a group holds the lock that they need.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+from terway_edge.core.errors import EdgeError
+from terway_edge.core.names import Key, link_alias, link_name
+from terway_edge.core.plans import Link, Where
+from terway_edge.kernel import decode, links
+from terway_edge.kernel.departing import Departing
+from terway_edge.kernel.dumps import dump
+from terway_edge.kernel.netlink import NetlinkSocket
+from terway_edge.kernel.sockets import HostSockets
+
+COLLECT = 0.05  # seconds to wait for more
+SLICE = 32
+SLICE_WHILE_PLUGGING = 8
+GROUP_TRIES = 3
+
+_log = logging.getLogger(__name__)
+
+
+class Reaper:
+    """Deletes host links of sandboxes after proving by name and alias that each is ours."""
+
+    def __init__(self, sockets: HostSockets, departing: Departing, plugging: Callable[[], bool]) -> None:
+        self._sockets = sockets
+        self._departing = departing
+        self._plugging = plugging
+        self._changed = threading.Condition()
+        self._waiting: dict[str, Key] = {}
+        self._going: dict[str, Key] = {}
+        self._hurry = False
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def unplug(self, keys: Iterable[Key]) -> None:
+        with self._changed:
+            self._waiting.update((link_name(key), key) for key in keys)
+            if self._waiting and self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="terway-reaper", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def settle(self) -> None:
+        """Wait until every unplug asked for so far is done."""
+        with self._changed:
+            self._wait_for(self._waiting.keys() | self._going.keys())
+
+    def finish(self, name: str) -> None:
+        """Wait until no link of this name is about to be unplugged: who makes a new one must not lose it."""
+        with self._changed:
+            self._wait_for({name})
+
+    def close(self) -> None:
+        """Finish what was asked for and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _wait_for(self, names: set[str]) -> None:
+        while not names.isdisjoint(self._waiting) or not names.isdisjoint(self._going):
+            self._hurry = True
+            self._changed.notify_all()
+            self._changed.wait()
+
+    def _run(self) -> None:
+        while self._collect():
+            try:
+                self._reap(self._going.values())
+            except EdgeError:
+                # The links stay; the garbage collection will ask for them again.
+                _log.exception("cannot unplug %d links", len(self._going))
+            finally:
+                with self._changed:
+                    self._going = {}
+                    self._changed.notify_all()
+
+    def _collect(self) -> bool:
+        """Wait for the next slice and move it to `_going`; False when there is none and never will be."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            self._changed.wait_for(lambda: self._hurry or self._closing, timeout=COLLECT)
+            size = SLICE_WHILE_PLUGGING if self._plugging() else SLICE
+            self._going = dict(islice(self._waiting.items(), size))
+            for name in self._going:
+                del self._waiting[name]
+            if not self._waiting:
+                self._hurry = False
+            return bool(self._going)
+
+    def _reap(self, keys: Iterable[Key]) -> None:
+        with self._sockets.lend() as endpoint:
+            proven = _prove(endpoint, keys)
+            for _ in range(GROUP_TRIES):
+                if not proven:
+                    return
+                members = self._mark(endpoint, proven)
+                if members <= proven.keys():
+                    break
+                self._departing.renew()
+            else:
+                _log.error("links of others keep joining our group; links left: %s", sorted(proven))
+                return
+            if members:
+                self._delete(endpoint, members)
+
+    def _mark(self, endpoint: NetlinkSocket, proven: dict[int, Link]) -> set[int]:
+        """Put the links into our group; returns its members that are not provably ours too."""
+        group = self._departing.group
+        first = endpoint.reserve(len(proven))
+        endpoint.change(b"".join(links.set_group(link, group, seq) for seq, link in enumerate(proven, first)))
+        members = [link for link in dump(endpoint, Link, Where()) if link.group == group]
+        return {link.ifindex if _same(link, proven.get(link.ifindex)) else -link.ifindex for link in members}
+
+    def _delete(self, endpoint: NetlinkSocket, members: set[int]) -> None:
+        for refusal in endpoint.change(links.delete_group(self._departing.group, endpoint.reserve(1))):
+            _log.warning("cannot delete links %s together (%s); deleting them one by one", sorted(members), refusal)
+            for link in members:
+                endpoint.change(links.delete(link, endpoint.reserve(1)))
+
+
+def _prove(endpoint: NetlinkSocket, keys: Iterable[Key]) -> dict[int, Link]:
+    """The existing links of these sandboxes, by index; a link with our name and another alias is somebody else's."""
+    aliases = {link_name(key): link_alias(key) for key in keys}
+    first = endpoint.reserve(len(aliases))
+    _, found = endpoint.ask(
+        b"".join(links.get_by_name(name, seq) for seq, name in enumerate(aliases, first)), decode.link
+    )
+    for link in found:
+        if link.alias != aliases.get(link.name):
+            _log.warning("link %s is not ours: its alias is %r; it stays", link.name, link.alias)
+    return {link.ifindex: link for link in found if link.alias == aliases.get(link.name)}
+
+
+def _same(link: Link, proven: Link | None) -> bool:
+    return proven is not None and (link.name, link.alias) == (proven.name, proven.alias)
