@@ -116,7 +116,7 @@ class Ipam:
         with self._lock:
             pool = self._pools.pop(name, None)
             if pool is not None:
-                for value, release in pool.cooling(self._clock.now()):
+                for value, release in pool.resting(self._clock.now()).items():
                     self._homeless[Address(pool.family, value)] = release
 
     def add_addresses(self, name: str, addresses: Iterable[Address]) -> None:
@@ -134,7 +134,7 @@ class Ipam:
                     self._homeless[address] = release
 
     def set_unavailable(self, addresses: Iterable[Address], unavailable: bool) -> None:
-        """Keep addresses from being allocated, or allow it again after a cool-down. Who has one keeps it.
+        """Keep addresses from being allocated, or allow it again. Who has one keeps it.
 
         Not stored: whoever finds an address unavailable says so again after a restart.
         """
@@ -143,7 +143,7 @@ class Ipam:
                 if unavailable:
                     pool.bar(address.value)
                 else:
-                    pool.unbar(address.value, self._clock.now())
+                    pool.unbar(address.value)
 
     def allocate(self, sandbox: Sandbox, backend: str, pools: Sequence[str]) -> Lease:
         """Hold one address of each pool for a sandbox: all or none. The same sandbox again gets the same lease.

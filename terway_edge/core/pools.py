@@ -65,7 +65,7 @@ class Pool(ABC):
         self._own: dict[str, int] = {}  # pod UID -> its newest address in the queue
         self._used: set[int] = set()
         self._reserved: frozenset[int] = frozenset()
-        self._unavailable: set[int] = set()
+        self._unavailable: dict[int, Release] = {}  # its latest release, for when it comes back
         self._draining: set[int] = set()
 
     @property
@@ -112,37 +112,41 @@ class Pool(ABC):
     def release(self, value: int, release: Release) -> bool:
         """Let a used address rest; False if it has left the pool instead."""
         self._used.discard(value)
-        if value not in self._reserved and value not in self._unavailable:
+        if value in self._unavailable:
+            self._unavailable[value] = release
+        elif value not in self._reserved:
             self._enqueue(value, release)
         return True
 
     def bar(self, value: int) -> None:
         """Give the address to nobody until `unbar`; who has it keeps it."""
-        if value in self._reserved:
-            return
-        self._unavailable.add(value)
-        if value not in self._used:
-            self._withdraw(value)
+        if value not in self._reserved and value not in self._unavailable:
+            self._unavailable[value] = NEVER if value in self._used else self._withdraw(value)
 
-    def unbar(self, value: int, now: float) -> None:
-        """Undo `bar`. The address rests first: what happened to it meanwhile is not known."""
-        if value in self._unavailable:
-            self._unavailable.discard(value)
-            if value not in self._used:
-                self._enqueue(value, Release(now, ""))
+    def unbar(self, value: int) -> None:
+        """Undo `bar`; what is left of a cool-down goes on."""
+        release = self._unavailable.pop(value, None)
+        if release is not None and value not in self._used:
+            self._enqueue(value, release)
+            self._sort_queue()
 
-    def cooling(self, now: float) -> Iterator[tuple[int, Release]]:
-        """Addresses whose cool-down is not over, the newest first. Takes time by their number only."""
+    def resting(self, now: float) -> Mapping[int, Release]:
+        """Addresses whose cool-down is not over."""
+        barred = {value: release for value, release in self._unavailable.items() if not self._is_ready(release, now)}
+        return barred | dict(self._cooling(now))
+
+    def usage(self, now: float) -> Usage:
+        used, cooling = len(self._used), sum(1 for _ in self._cooling(now))
+        reserved, unavailable = len(self._reserved - self._used), len(self._unavailable.keys() - self._used)
+        free = self.size - used - cooling - reserved - unavailable
+        return Usage(self.size, free, used, cooling, reserved, unavailable, len(self._draining))
+
+    def _cooling(self, now: float) -> Iterator[tuple[int, Release]]:
+        """Resting addresses that may be allocated then, the newest first. Takes time by their number only."""
         for value, release in reversed(self._queue.items()):
             if self._is_ready(release, now):
                 return
             yield value, release
-
-    def usage(self, now: float) -> Usage:
-        used, cooling = len(self._used), sum(1 for _ in self.cooling(now))
-        reserved, unavailable = len(self._reserved - self._used), len(self._unavailable - self._used)
-        free = self.size - used - cooling - reserved - unavailable
-        return Usage(self.size, free, used, cooling, reserved, unavailable, len(self._draining))
 
     def _is_ready(self, release: Release, now: float) -> bool:
         return release.at + self.cooldown <= now
@@ -152,22 +156,23 @@ class Pool(ABC):
         if release.pod_uid:
             self._own[release.pod_uid] = value
 
-    def _unqueue(self, value: int) -> None:
-        pod_uid = self._queue.pop(value).pod_uid
-        if self._own.get(pod_uid) == value:
-            del self._own[pod_uid]
+    def _unqueue(self, value: int) -> Release:
+        release = self._queue.pop(value)
+        if self._own.get(release.pod_uid) == value:
+            del self._own[release.pod_uid]
+        return release
 
-    def _sort_queue(self, last_granted: int) -> None:
+    def _sort_queue(self, last_granted: int = -1) -> None:
         """Oldest first; those never used in round-robin order after `last_granted`."""
         order = sorted(self._queue.items(), key=lambda item: (item[1].at, item[0] <= last_granted, item[0]))
         self._queue = OrderedDict(order)
 
-    def _withdraw(self, value: int) -> None:
-        """Take an unused address out of the order."""
+    def _withdraw(self, value: int) -> Release:
+        """Take an unused address out of the order; returns its latest release."""
         if value in self._queue:
-            self._unqueue(value)
-        else:
-            self._stale.add(value)
+            return self._unqueue(value)
+        self._stale.add(value)
+        return self._unavailable.get(value, NEVER)
 
     def _drop_stale_heads(self) -> None:
         while self._gaps and self._gaps[0][0] in self._stale:
@@ -284,7 +289,7 @@ class SetPool(Pool):
         if value in self._used:
             self._draining.add(value)
             return None
-        release = self._queue.get(value)
+        release = self._queue.get(value) or self._unavailable.get(value, NEVER)
         self._drop_member(value)
         return None if release is NEVER else release
 
@@ -300,7 +305,7 @@ class SetPool(Pool):
             self._unqueue(value)
         self._members.discard(value)
         self._draining.discard(value)
-        self._unavailable.discard(value)
+        self._unavailable.pop(value, None)
 
     def __str__(self) -> str:
         return self.name
