@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -37,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit status: 0 if all is as it should be, 1 if not, 2 if the lab cannot run here, 130 if interrupted."""
     layout = Layout()
+    # SIGINT too: shells start background jobs with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         _require_host()
         with Lock(layout):
@@ -45,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
             return _up(layout, arguments)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
+        if arguments.json:
+            print(json.dumps({"ok": False, "error": str(error)}))
         return 2
     except KeyboardInterrupt:  # again, while the guardian was at work: it goes on alone
         return INTERRUPTED
@@ -57,16 +63,13 @@ def _down(layout: Layout) -> int:
 
 
 def _up(layout: Layout, arguments: argparse.Namespace) -> int:
-    removed = tear_down(layout)
-    if any(removed):
-        print(f"lab: removed {removed} of an earlier lab", file=sys.stderr)
     outcome = Outcome(Steps(sys.stderr))
     guard = Guard(layout)
     keep = False
     try:
-        # SIGINT too: shells start background jobs with it ignored.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+        removed = tear_down(layout)
+        if any(removed):
+            print(f"lab: removed {removed} of an earlier lab", file=sys.stderr)
         status = _run_lab(layout, arguments, outcome)
         keep = arguments.keep
     except KeyboardInterrupt:
