@@ -1,4 +1,4 @@
-"""What a backend's own tests need: a stateful twin of the kernel, a clock, a store and events in memory.
+"""What a backend's own tests need: a stateful twin of the kernel, a clock, a store, a firewall and events in memory.
 
 Nothing here is imported by the agent. `FakeKernel` runs the same contract tests as the real kernel port
 (tests/kernel/test_contract.py), so that what a plugin does to it, it does to Linux.
@@ -8,6 +8,7 @@ from terway_edge.testing.clock import FakeClock
 from terway_edge.testing.events import RecordedEvents
 from terway_edge.testing.fake_kernel import FakeKernel
 from terway_edge.testing.fake_trace import Fate, Trace
+from terway_edge.testing.memory_firewall import MemoryFirewall
 from terway_edge.testing.memory_store import MemoryStore
 
-__all__ = ["FakeClock", "FakeKernel", "Fate", "MemoryStore", "RecordedEvents", "Trace"]
+__all__ = ["FakeClock", "FakeKernel", "Fate", "MemoryFirewall", "MemoryStore", "RecordedEvents", "Trace"]

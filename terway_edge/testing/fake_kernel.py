@@ -29,7 +29,6 @@ from terway_edge.core.plans import (
     Netns,
     Plan,
     Rule,
-    Sysctl,
     Verb,
     Veth,
     Where,
@@ -50,7 +49,7 @@ class FakeKernel:
 
     def __init__(self, *, unplug_at_once: bool = False) -> None:
         self.changes = 0
-        """Changes of ours that took effect: unchanged after a second, equal call means that nothing was done."""
+        """Changes of ours that were accepted: unchanged after a second, equal call means that nothing was sent."""
         self.pending: dict[Key, None] = {}
         """Sandboxes whose unplug was asked for and not done yet, oldest first."""
         self._unplug_at_once = unplug_at_once
@@ -183,9 +182,9 @@ class FakeKernel:
 
     # --- looking -------------------------------------------------------------------------------------------------
 
-    def sysctl(self, path: str, netns: Netns = HOST) -> str | None:
-        """The value somebody set, or None."""
-        return self._at(netns).sysctls.get(path)
+    def sysctl(self, path: str, netns: Netns = HOST) -> str:
+        """The present value. Raises OSError ENOENT for a file that is not there."""
+        return self._at(netns).sysctl(path)
 
     def trace(self, netns: Netns, to: Address) -> Trace:
         """Where a packet from this namespace to this address ends."""
@@ -299,7 +298,7 @@ def _things(netns: FakeNetns) -> Iterator[object]:
     yield from netns.neighbours.values()
     yield from netns.fib
     yield from netns.rules
-    yield from (Sysctl(path, value) for path, value in netns.sysctls.items() if "/lo/" not in path)
+    yield from netns.sysctls.written()
     yield from netns.shaping.values()
 
 

@@ -1,4 +1,4 @@
-"""Links and the sysctls that come and go with them."""
+"""Links, and how a veth pair comes to be."""
 
 from __future__ import annotations
 
@@ -14,49 +14,6 @@ if TYPE_CHECKING:
 LOOPBACK = 1
 MTU_RANGE = range(68, 65536)
 NAME_BYTES = 15  # IFNAMSIZ less the NUL
-
-CONF4 = {
-    1: "forwarding",
-    2: "mc_forwarding",
-    3: "proxy_arp",
-    4: "accept_redirects",
-    5: "secure_redirects",
-    6: "send_redirects",
-    7: "shared_media",
-    8: "rp_filter",
-    9: "accept_source_route",
-    11: "log_martians",
-    18: "arp_announce",
-    19: "arp_ignore",
-    20: "promote_secondaries",
-    21: "arp_accept",
-    22: "arp_notify",
-    23: "accept_local",
-    24: "src_valid_mark",
-    26: "route_localnet",
-}
-"""IPV4_DEVCONF_* numbers of linux/ip.h and the sysctl each one is."""
-
-_CONF6 = """accept_dad accept_ra accept_ra_defrtr accept_redirects accept_source_route addr_gen_mode autoconf
-dad_transmits disable_ipv6 forwarding keep_addr_on_down ndisc_notify proxy_ndp router_solicitations use_tempaddr"""
-_NEIGH = "base_reachable_time_ms delay_first_probe_time gc_stale_time mcast_solicit proxy_delay ucast_solicit"
-
-PER_LINK = {
-    "ipv4/conf": frozenset(CONF4.values()),
-    "ipv6/conf": frozenset(_CONF6.split()),
-    "ipv4/neigh": frozenset(_NEIGH.split()),
-    "ipv6/neigh": frozenset(_NEIGH.split()),
-}
-WHOLE_NETNS = frozenset(
-    [
-        "ipv4/ip_forward",
-        "ipv4/ip_nonlocal_bind",
-        "ipv4/fib_multipath_hash_policy",
-        "ipv6/fib_multipath_hash_policy",
-        "netfilter/nf_conntrack_max",
-        "netfilter/nf_conntrack_tcp_be_liberal",
-    ]
-)
 
 
 @dataclass(eq=False, slots=True)
@@ -86,20 +43,8 @@ class FakeLink:
         )
 
 
-def sysctl_exists(path: str, links: frozenset[str]) -> bool:
-    """True if /proc/sys/net has this file in a namespace with these links."""
-    if path in WHOLE_NETNS:
-        return True
-    family, _, rest = path.partition("/")
-    what, _, rest = rest.partition("/")
-    # A link's name cannot hold a slash; the key is what follows it.
-    name, _, key = rest.partition("/")
-    own = links | ({"default"} if what == "neigh" else {"all", "default"})
-    return key in PER_LINK.get(f"{family}/{what}", ()) and name in own
-
-
 def add_veth(host: FakeNetns, pod: FakeNetns, veth: Veth) -> Link:
-    """Create both ends, the host end up. Names and the host index are EEXIST when taken, the peer index EBUSY."""
+    """Create both ends, the host end up. A taken name is EEXIST, a taken index EBUSY, here or in the pod."""
     for name in (veth.name, veth.peer_name):
         if len(name.encode()) > NAME_BYTES:
             raise OSError(errno.ERANGE, f"link name {name!r} is longer than {NAME_BYTES} bytes")
@@ -107,10 +52,12 @@ def add_veth(host: FakeNetns, pod: FakeNetns, veth: Veth) -> Link:
             raise OSError(errno.EINVAL, f"{name!r} cannot name a link")
     if veth.mtu not in MTU_RANGE:
         raise OSError(errno.EINVAL, f"mtu {veth.mtu} is out of range")
-    if host.link_named(veth.name) or pod.link_named(veth.peer_name) or veth.link in host.links:
-        raise OSError(errno.EEXIST, "a link with this name or index exists")
+    if veth.link in host.links:
+        raise OSError(errno.EBUSY, f"index {veth.link} is taken by {host.links[veth.link].name}")
+    if host.link_named(veth.name) or pod.link_named(veth.peer_name):
+        raise OSError(errno.EEXIST, f"a link with the name {veth.name} or, in the pod, {veth.peer_name} exists")
     if veth.peer_link in pod.links:
-        raise OSError(errno.EBUSY, "the pod has a link with this index")
+        raise OSError(errno.EBUSY, f"index {veth.peer_link} is taken in the pod")
     near = FakeLink(host, veth.link, veth.name, veth.mac, veth.mtu, "veth", veth.alias)
     far = FakeLink(pod, veth.peer_link, veth.peer_name, veth.peer_mac, veth.mtu, "veth", peer=near)
     near.peer = far

@@ -26,7 +26,8 @@ from terway_edge.core.plans import (
 from terway_edge.core.ports import Happening, KernelEvent
 from terway_edge.testing.fake_fib import Fib, canonical
 from terway_edge.testing.fake_gateway import resolved
-from terway_edge.testing.fake_links import CONF4, LOOPBACK, MTU_RANGE, FakeLink, sysctl_exists
+from terway_edge.testing.fake_links import LOOPBACK, MTU_RANGE, FakeLink
+from terway_edge.testing.fake_sysctls import CONF4, FakeSysctls
 
 KERNEL_PROTO = 2  # RTPROT_KERNEL
 LOCAL_TABLE, DEFAULT_TABLE = 255, 253
@@ -51,7 +52,7 @@ class FakeNetns:
         self.neighbours: dict[tuple[int, Address], Neighbour] = {}
         self.fib = Fib()
         self.rules = list(BUILT_IN_RULES)
-        self.sysctls: dict[str, str] = {}
+        self.sysctls = FakeSysctls()
         self.shaping: dict[int, Shaping] = {}
         self.consequences: list[KernelEvent] = []
         self.links[LOOPBACK] = FakeLink(self, LOOPBACK, "lo", bytes(6), 65536, loopback=True)
@@ -71,7 +72,7 @@ class FakeNetns:
             case Rule():
                 return self._change_rule(verb, item)
             case Sysctl():
-                self._set_sysctl(item)
+                self._write(item)
             case Shaping():
                 self._shape(item)
             case _:
@@ -108,7 +109,7 @@ class FakeNetns:
         self._drop_neighbours(lambda entry: entry.link == link.ifindex)
         del self.links[link.ifindex]
         self.shaping.pop(link.ifindex, None)
-        self.sysctls = {p: v for p, v in self.sysctls.items() if p.split("/")[2:3] != [link.name]}
+        self.sysctls.forget_link(link.name)
         self.tell_link(link)
 
     def tell_link(self, link: FakeLink) -> None:
@@ -123,9 +124,9 @@ class FakeNetns:
         for number, value in setting.conf4:
             if number not in CONF4:
                 raise OSError(errno.EINVAL, f"IPV4_DEVCONF number {number} is unknown")
-            self.sysctls[f"ipv4/conf/{link.name}/{CONF4[number]}"] = str(value)
+            self._write(Sysctl(f"ipv4/conf/{link.name}/{CONF4[number]}", str(value)))
         if setting.addr_gen_none:
-            self.sysctls[f"ipv6/conf/{link.name}/addr_gen_mode"] = "1"
+            self._write(Sysctl(f"ipv6/conf/{link.name}/addr_gen_mode", "1"))
         if setting.up is not None:
             self.set_up(link, setting.up)
         return KernelEvent(Happening.LINK_CHANGED, link.shown)
@@ -257,10 +258,14 @@ class FakeNetns:
 
     # --- the rest ------------------------------------------------------------------------------------------------
 
-    def _set_sysctl(self, item: Sysctl) -> None:
-        if not sysctl_exists(item.path, frozenset(link.name for link in self.links.values())):
-            raise OSError(errno.ENOENT, f"/proc/sys/net/{item.path} does not exist")
-        self.sysctls[item.path] = item.value
+    def sysctl(self, path: str) -> str:
+        return self.sysctls.read(path, self._link_names())
+
+    def _write(self, item: Sysctl) -> None:
+        self.sysctls.write(item, self._link_names())
+
+    def _link_names(self) -> list[str]:
+        return [link.name for link in self.links.values()]
 
     def _shape(self, item: Shaping) -> None:
         self.link(item.link)

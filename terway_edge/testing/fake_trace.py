@@ -78,8 +78,5 @@ def _trouble(netns: FakeNetns, route: FibRoute | None, to: Address) -> str:
 
 def _forwards(netns: FakeNetns, link: FakeLink, family: int) -> bool:
     """IPv4 forwarding is decided by the link a packet comes in by, IPv6 forwarding by `all` (ip-sysctl.rst)."""
-    names = (link.name, "all") if family == 4 else ("all",)
-    switches = [f"ipv{family}/conf/{name}/forwarding" for name in names]
-    if family == 4:
-        switches.append("ipv4/ip_forward")
-    return any(netns.sysctls.get(path) == "1" for path in switches)
+    name = link.name if family == 4 else "all"
+    return netns.sysctl(f"ipv{family}/conf/{name}/forwarding") == "1"
