@@ -213,7 +213,7 @@ class Agent:
     def _install(self) -> None:
         """Publish the CNI configuration: the runtime sends pods from now on."""
         cni = self._settings.cni
-        for other in install(cni.bin_dir, cni.conf_dir, cni.conf_name, cni.network):
+        for other in install(cni.bin_dir, cni.conf_dir, cni.network, cni.conf_name).ahead:
             log.warning("CNI configuration %s sorts before ours: the runtime uses that one; remove it", other)
 
     def _serve_metrics(self) -> None:

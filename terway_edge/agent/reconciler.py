@@ -47,6 +47,7 @@ class Reconciler:
         self._mailboxes: dict[str, Mailbox[tuple[RouteSet, NodeView]]] = {}
         self._started: dict[str, str] = {}
         self._uplink: Uplink | None = None
+        self._no_uplink: tuple[Condition, ...] = ()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
         self.view: NodeView | None = None
         self.routes = RouteSet(in_sync=False)
@@ -159,12 +160,14 @@ class Reconciler:
         self._tell(snapshot, (Condition("NodeUnknown", self._settings.node_name, why),))
 
     def _look_for_uplink(self, snapshot: Snapshot) -> Uplink | None:
+        """The last one stays in force while a new one cannot be had: a link that flaps comes back."""
         try:
-            return self._find_uplink(snapshot)
+            uplink = self._find_uplink(snapshot)
         except EdgeError as error:
-            if self._uplink is None:
-                log.warning("%s", error)
+            self._no_uplink = (Condition("NoUplink", self._settings.node_name, str(error)),)
             return self._uplink
+        self._no_uplink = ()
+        return uplink
 
     def keep_working(self, backends: Iterable[str]) -> None:
         """Backends that are no longer selected but still own leases stay in work until the last one is gone."""
@@ -206,7 +209,7 @@ class Reconciler:
     def _tell(self, snapshot: Snapshot, conditions: tuple[Condition, ...]) -> None:
         """Report what became wrong and what became right again: edges only."""
         problems = tuple(Condition("InvalidObject", p.where, p.message) for p in snapshot.problems)
-        now = (*conditions, *problems)
+        now = (*self._no_uplink, *conditions, *problems)
         before, self.conditions = self.conditions, now
         for condition in now:
             if condition not in before:

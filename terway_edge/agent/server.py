@@ -32,8 +32,9 @@ class Connection:
 
     def gone(self) -> bool:
         """True if the caller closed its end, as a killed shim's does: nobody waits for the answer."""
+        self._sock.setblocking(False)
         try:
-            return self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            return self._sock.recv(1, socket.MSG_PEEK) == b""
         except BlockingIOError:
             return False
         except OSError:
