@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from terway_edge.core.addresses import Address
 from terway_edge.core.ipam import cooling_of
 from terway_edge.core.models import Bandwidth, Lease, Sandbox
 from terway_edge.core.names import Key
-from terway_edge.core.ports import Cooling
+from terway_edge.core.ports import Cooling, Stored
 
 FORMAT = 1
 
@@ -95,7 +95,11 @@ class Contents:
         self.cooling[record.address] = record
         return ""
 
+    def stored(self, damage: str) -> Stored:
+        return Stored(tuple(self.leases.values()), tuple(self.cooling.values()), damage)
+
     def records(self) -> list[Record]:
+        """The shortest sequence that leads to these contents."""
         return [*self.cooling.values(), *self.leases.values()]
 
     def forget_ready(self, cooldown: float) -> None:
@@ -134,6 +138,46 @@ class Contents:
             for address in lease.addresses:
                 del self._owners[address]
         return lease
+
+
+class Replay(NamedTuple):
+    """What a journal says: `damage` is new, `unmended` what a former process found and nobody has mended yet."""
+
+    contents: Contents
+    damage: str = ""
+    unmended: str = ""
+    is_of_another_boot: bool = False
+
+
+def replay(data: bytes, boot_id: str) -> Replay:
+    """Follow a whole file. Lines that are not as they were written are passed over and told as damage."""
+    contents = Contents()
+    if b"\n" not in data:
+        return Replay(contents, f"{len(data)} bytes and no whole line")
+    first, *lines, tail = data.split(b"\n")
+    damage = []
+    unmended = ""
+    try:
+        header = decode_header(first)
+    except BadLine as error:
+        damage.append(f"line 1: {error}")
+    else:
+        if header.boot_id != boot_id:
+            return Replay(contents, is_of_another_boot=True)
+        if header.format != FORMAT:
+            return Replay(contents, f"format {header.format}, but this version reads format {FORMAT} only")
+        unmended = header.damage
+    for number, line in enumerate(lines, start=2):
+        try:
+            trouble = contents.apply(decode(line))
+        except BadLine as error:
+            trouble = str(error)
+        if trouble:
+            damage.append(f"line {number}: {trouble}")
+    if tail:
+        damage.append(f"line {len(lines) + 2}: cut off after {len(tail)} bytes")
+    more = f"; and {len(damage) - 3} more" if len(damage) > 3 else ""
+    return Replay(contents, "; ".join(damage[:3]) + more, unmended)
 
 
 def _checked(line: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import logging
 import os
 from pathlib import Path
 
-from terway_edge.agent.records import FORMAT, BadLine, Contents, Header, Record, Released, decode, decode_header, encode
+from terway_edge.agent.records import Contents, Header, Record, Released, Replay, encode, replay
 from terway_edge.core.errors import IO_FAILURE, Refused, Retry
 from terway_edge.core.ipam import COOLDOWN, cooling_of
 from terway_edge.core.models import Lease
@@ -50,11 +50,13 @@ class Journal:
         try:
             _make_directory(path.parent)
             _make_directory(marker.parent)
-            contents, damage = _read(path, boot_id, _is_marked(marker, boot_id))
-            contents.forget_ready(cooldown)
-            if damage and path.exists():
-                damage += f"; the file is kept as {_keep_aside(path)}"
-            journal = cls(path, Header(boot_id, damage), contents, cooldown)
+            found = _read(path, boot_id, _is_marked(marker, boot_id))
+            found.contents.forget_ready(cooldown)
+            damage = found.unmended
+            if found.damage:
+                aside = f"; it is kept as {_keep_aside(path)}" if path.exists() else ""
+                damage = f"{path}: {found.damage}{aside}"
+            journal = cls(path, Header(boot_id, damage), found.contents, cooldown)
             _write_marker(marker, boot_id)
         except OSError as error:
             where = error.filename or path
@@ -62,7 +64,7 @@ class Journal:
                 f"lease store: cannot use {where}: {error.strerror}; it must be on a writable disk and owned by root",
                 code=IO_FAILURE,
             ) from error
-        return journal, Stored(tuple(contents.leases.values()), tuple(contents.cooling.values()), damage)
+        return journal, found.contents.stored(damage)
 
     def put(self, lease: Lease) -> None:
         self._append(lease)
@@ -140,44 +142,17 @@ class Journal:
         self._rewrite_at = 4 * self._lines + 1024
 
 
-def _read(path: Path, boot_id: str, marked: bool) -> tuple[Contents, str]:
-    """What the file holds, and what is wrong with it. `marked`: this boot had a journal."""
-    contents = Contents()
+def _read(path: Path, boot_id: str, marked: bool) -> Replay:
+    """What the file holds. `marked`: this boot had a journal."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return contents, f"{path} is gone, but it was there since the last boot" if marked else ""
-    if b"\n" not in data:
-        return contents, f"{path} has {len(data)} bytes and no whole line"
-    first, *lines, tail = data.split(b"\n")
-    damage = []
-    try:
-        header = decode_header(first)
-    except BadLine as error:
-        damage.append(f"{path}, line 1: {error}")
-    else:
-        if header.boot_id != boot_id:
-            # Its pods ended with that boot. But a marked journal of this boot was there: somebody swapped the file.
-            return contents, f"{path} is of another boot, but there was one of this boot" if marked else ""
-        if header.format != FORMAT:
-            return contents, f"{path} has format {header.format}, but this version reads format {FORMAT} only"
-        if header.damage:
-            damage.append(header.damage)
-    for number, line in enumerate(lines, start=2):
-        try:
-            trouble = contents.apply(decode(line))
-        except BadLine as error:
-            trouble = str(error)
-        if trouble:
-            damage.append(f"{path}, line {number}: {trouble}")
-    if tail:
-        damage.append(f"{path}, line {len(lines) + 2}: cut off after {len(tail)} bytes")
-    return contents, _summary(damage)
-
-
-def _summary(damage: list[str]) -> str:
-    more = f"; and {len(damage) - 3} more" if len(damage) > 3 else ""
-    return "; ".join(damage[:3]) + more
+        return Replay(Contents(), "the file is gone, but it was there since the last boot" if marked else "")
+    found = replay(data, boot_id)
+    if found.is_of_another_boot and marked:
+        # Its pods ended with that boot; but where is the journal of this one?
+        return Replay(Contents(), "the file is of another boot, but there was one of this boot")
+    return found
 
 
 def _replace(path: Path, data: bytes) -> int:
