@@ -85,13 +85,15 @@ from terway_edge.kernel.wire import ATTRIBUTE, IFADDR, IFINFO, NDMSG, RTMSG, att
 Encode = Callable[[Verb, Item, int], bytes]
 
 FAMILIES = {4: AF_INET.value, 6: AF_INET6.value}
-FLAGS = {
-    Verb.ADD: NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL,
-    Verb.REPLACE: NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE,
-    Verb.REMOVE: NLM_F_REQUEST,
-}
-ROUTE_TYPES = {RouteKind.UNICAST: RTN_UNICAST, RouteKind.UNREACHABLE: RTN_UNREACHABLE}
-_ROUTE = Struct("=IHHIIBBBBBBBBI")  # nlmsghdr and rtmsg at once: half a microsecond per route
+FLAGS = (
+    0,
+    NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL,
+    NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE,
+    NLM_F_REQUEST,
+)
+"""Message flags by verb. A tuple, because looking up an enumeration member in a dict runs Python code."""
+_ROUTE = Struct("=IHHIIBBBBBBBBI")  # nlmsghdr and rtmsg at once
+_NUMBER = Struct("=HHI")
 
 
 def encode(verb: Verb, item: Item, seq: int) -> bytes:
@@ -105,12 +107,15 @@ def only(allowed: Verb, verb: Verb, item: Item) -> None:
         raise Bug(f"{type(item).__name__} can only be used with {allowed.name}, not {verb.name}: {item}")
 
 
+def route_type(route: FibRoute) -> int:
+    return RTN_UNICAST if route.kind is RouteKind.UNICAST else RTN_UNREACHABLE
+
+
 def route_scope(verb: Verb, route: FibRoute) -> int:
     """As ip-route(8) chooses it: a removal matches any scope, a route without a gateway is on the link."""
     if verb is Verb.REMOVE:
         return RT_SCOPE_NOWHERE
-    direct = route.via is None and route.kind is RouteKind.UNICAST
-    return RT_SCOPE_LINK if direct else RT_SCOPE_UNIVERSE
+    return RT_SCOPE_LINK if route.via is None and route.kind is RouteKind.UNICAST else RT_SCOPE_UNIVERSE
 
 
 def route_metric(verb: Verb, route: FibRoute) -> int:
@@ -191,32 +196,34 @@ _BYTES = {4: 4, 6: 16}
 
 
 def _route(verb: Verb, route: FibRoute, seq: int) -> bytes:
-    (family, value, length), via, link, onlink, kind, _, table, proto, src = route
+    """Written for speed: two microseconds each, of which a hundred thousand routes feel every one."""
+    (family, value, length), via, link, onlink, _, _, table, proto, src = route
     attributes = _DST[family] + value.to_bytes(_BYTES[family], "big") if length else b""
     if via is not None:
         attributes += _address(_GATEWAY, family, via)
     if link:
-        attributes += number(RTA_OIF, link)
+        attributes += _NUMBER.pack(8, RTA_OIF, link)
     if metric := route_metric(verb, route):
-        attributes += number(RTA_PRIORITY, metric)
+        attributes += _NUMBER.pack(8, RTA_PRIORITY, metric)
     if table > 255:
-        attributes += number(RTA_TABLE, table)
+        attributes += _NUMBER.pack(8, RTA_TABLE, table)
     if src is not None:
         attributes += _address(_SRC, family, src)
     return (
         _ROUTE.pack(
             28 + len(attributes), RTM_DELROUTE if verb is Verb.REMOVE else RTM_NEWROUTE, FLAGS[verb], seq, 0,
             FAMILIES[family], length, 0, 0, table if table < 256 else 0, proto, route_scope(verb, route),
-            ROUTE_TYPES[kind], RTNH_F_ONLINK if onlink else 0,
+            route_type(route), RTNH_F_ONLINK if onlink else 0,
         )
         + attributes
     )  # fmt: skip
 
 
 def _address(headers: dict[int, bytes], family: int, address: Address) -> bytes:
-    if address.family != family:
+    own_family, value = address
+    if own_family != family:
         raise Bug(f"address {address} does not belong to the family of its IPv{family} route")
-    return headers[family] + address.value.to_bytes(_BYTES[family], "big")
+    return headers[family] + value.to_bytes(_BYTES[family], "big")
 
 
 def _rule(verb: Verb, rule: Rule, seq: int) -> bytes:

@@ -24,7 +24,7 @@ from pyroute2.netlink.rtnl.tcmsg.sched_tbf import get_parameters
 
 from terway_edge.core.plans import FibRoute, Item, LinkAddress, LinkSetting, Neighbour, Rule, Shaping, Verb, Veth
 from terway_edge.kernel import uapi
-from terway_edge.kernel.packed import FAMILIES, FLAGS, ROUTE_TYPES, only, route_metric, route_scope, rule_flags
+from terway_edge.kernel.packed import FAMILIES, FLAGS, only, route_metric, route_scope, route_type, rule_flags
 
 ROOT_HANDLE = 0x10000  # 1:
 
@@ -125,7 +125,7 @@ def _route(verb: Verb, route: FibRoute, seq: int) -> bytes:
         "table": route.table if route.table < 256 else 0,
         "proto": route.proto,
         "scope": route_scope(verb, route),
-        "type": ROUTE_TYPES[route.kind],
+        "type": route_type(route),
         "flags": uapi.RTNH_F_ONLINK if route.onlink else 0,
     }
     attrs = [

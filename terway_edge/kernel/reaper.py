@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from errno import ENODEV
 from itertools import islice
 
 from terway_edge.core.errors import EdgeError
@@ -125,10 +126,11 @@ class Reaper:
         return {link.ifindex if _same(link, proven.get(link.ifindex)) else -link.ifindex for link in members}
 
     def _delete(self, endpoint: NetlinkSocket, members: set[int]) -> None:
-        for refusal in endpoint.change(links.delete_group(self._departing.group, endpoint.reserve(1))):
-            _log.warning("cannot delete links %s together (%s); deleting them one by one", sorted(members), refusal)
-            for link in members:
-                endpoint.change(links.delete(link, endpoint.reserve(1)))
+        refusals = endpoint.change(links.delete_group(self._departing.group, endpoint.reserve(1)))
+        if refusals and refusals[0].errno != ENODEV:  # which says that all went by themselves, with their pods
+            _log.warning("cannot delete links %s together: %s", sorted(members), refusals[0])
+            first = endpoint.reserve(len(members))
+            endpoint.change(b"".join(links.delete(link, seq) for seq, link in enumerate(members, first)))
 
 
 def _prove(endpoint: NetlinkSocket, keys: Iterable[Key]) -> dict[int, Link]:

@@ -11,11 +11,16 @@ ROOT = "/proc/sys/net/"
 
 
 def write(sysctl: Sysctl) -> None:
-    """Raises OSError as open(2) and write(2) do, Refused for a path that leaves /proc/sys/net."""
+    """Write the value, unless `when` says otherwise of the present one.
+
+    Raises OSError as open(2), read(2) and write(2) do, Refused for a path that leaves /proc/sys/net.
+    """
     if ".." in sysctl.path.split("/") or "\0" in sysctl.path:
         raise Refused(f"sysctl {sysctl.path!r} is not below {ROOT}")
-    descriptor = os.open(ROOT + sysctl.path, os.O_WRONLY | os.O_CLOEXEC)
+    access = os.O_RDWR if sysctl.when else os.O_WRONLY
+    descriptor = os.open(ROOT + sysctl.path, access | os.O_CLOEXEC)
     try:
-        os.write(descriptor, sysctl.value.encode())
+        if not sysctl.when or os.pread(descriptor, 4096, 0).decode().strip() == sysctl.when:
+            os.pwrite(descriptor, sysctl.value.encode(), 0)
     finally:
         os.close(descriptor)
