@@ -90,8 +90,11 @@ def render_conf(network: str) -> bytes:
 @contextmanager
 def _directory(path: Path) -> Iterator[int]:
     """Descriptor of a directory that nobody else may change, made if missing."""
-    path.mkdir(mode=0o755, parents=True, exist_ok=True)
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise Retry(f"cannot open directory {path}: {error.strerror}", code=IO_FAILURE) from error
     try:
         _check_owner(path, os.fstat(directory))
         yield directory

@@ -299,6 +299,7 @@ def environment() -> "dict[bytes, bytes]":
     data = b""
     while piece := posix.read(fd, CHUNK):
         data += piece
+    posix.close(fd)
     pairs = [entry.partition(b"=") for entry in data.split(b"\0")]
     return {name: value for name, equals, value in pairs if equals}
 
