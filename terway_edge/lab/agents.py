@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -74,9 +75,20 @@ class Agent:
         if status:
             raise self._failure(f"ended with {status} after SIGTERM")
 
-    def query(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the command line against this agent."""
-        return self._processes.run(self._command(*arguments), netns=self.node.netns)
+    def must_query(self, *arguments: str) -> str:
+        """Output of a command of the command line. Raises LabError if it does not end with 0."""
+        done = self._processes.run(self._command(*arguments), netns=self.node.netns)
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip()
+            raise LabError(
+                f"'terway-edge {' '.join(arguments)}' ended with {done.returncode}: {said}", look_at=str(self.log)
+            )
+        return done.stdout
+
+    def conditions(self) -> list[str]:
+        """What the agent says an operator should know."""
+        status = json.loads(self.must_query("status", "--json"))
+        return [str(condition) for condition in status["conditions"]]
 
     def tail(self) -> str:
         """The last lines of the log."""

@@ -36,8 +36,6 @@ def require_installed() -> None:
 
 def require_listed(agent: Agent) -> None:
     """Raises LabError unless `terway-edge plugins` has a row for the backend."""
-    done = agent.query("plugins")
-    rows = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
-    if done.returncode or BACKEND not in rows:
-        said = (done.stdout + done.stderr).strip()
-        raise LabError(f"'terway-edge plugins' does not list '{BACKEND}':\n{said}", look_at=str(agent.log))
+    listing = agent.must_query("plugins")
+    if BACKEND not in [line.split()[0] for line in listing.splitlines() if line.strip()]:
+        raise LabError(f"'terway-edge plugins' does not list '{BACKEND}':\n{listing}", look_at=str(agent.log))

@@ -26,10 +26,9 @@ class Lock:
         _make_root(layout)
         deadline = time.monotonic() + patience
         while (descriptor := _try_lock(layout)) is None:
-            if time.monotonic() > deadline:
-                raise LabError(
-                    f"another lab is running (process {_holder(layout)}): let it finish or stop it with Ctrl-C"
-                )
+            holder = _holder(layout)
+            if _lives(holder) or time.monotonic() > deadline:
+                raise LabError(f"another lab is running (process {holder}): let it finish or stop it with Ctrl-C")
             time.sleep(0.05)
         self._descriptor = descriptor
         os.truncate(descriptor, 0)
@@ -67,8 +66,13 @@ def _try_lock(layout: Layout) -> int | None:
     return None
 
 
-def _holder(layout: Layout) -> str:
+def _holder(layout: Layout) -> int:
+    """The process that took the lock; 0 if it has not written its name yet."""
     try:
-        return layout.lock.read_text().strip() or "unknown"
+        return int(layout.lock.read_text() or "0")
     except FileNotFoundError:
-        return "unknown"
+        return 0
+
+
+def _lives(pid: int) -> bool:
+    return pid > 0 and os.path.exists(f"/proc/{pid}")

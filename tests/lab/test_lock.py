@@ -30,7 +30,7 @@ def test_a_second_lab_is_told_who_runs_the_first(layout: Layout) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(LabError, match=rf"another lab is running \(process {holder.pid}\)"):
-            Lock(layout, patience=0.1)
+            Lock(layout, patience=60)  # a living lab is not waited for
         holder.kill()
         holder.wait()
         with Lock(layout, patience=5):
