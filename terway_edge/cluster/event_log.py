@@ -82,12 +82,16 @@ class EventLog:
         return json.dumps(record).encode() + b"\n"
 
     def _append(self, line: bytes) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        with open(os.open(self._path, flags, 0o640), "ab", buffering=0) as file:
+        with open(self._path, "ab", buffering=0, opener=_open_plainly) as file:
             file.write(line)
             size = file.tell()
         if size >= MAX_BYTES:
             self._path.replace(f"{self._path}.1")
+
+
+def _open_plainly(path: str, flags: int) -> int:
+    """An opener that follows no symbolic link and waits for no reader of a FIFO."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)
 
 
 def _timestamp(seconds: float) -> str:

@@ -118,7 +118,7 @@ def _version(status: os.stat_result) -> tuple[int, int, int]:
 
 def _read(path: Path) -> tuple[tuple[int, int, int], str]:
     """(version, text) of a file. Raises OSError and _UnfitError."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # a FIFO must not block
+    with open(path, "rb", opener=_open_without_blocking) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise _UnfitError("is no regular file; remove it")
@@ -129,6 +129,11 @@ def _read(path: Path) -> tuple[tuple[int, int, int], str]:
         return _version(status), data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _UnfitError(f"is no UTF-8 text: byte {error.start} is wrong; write it again") from None
+
+
+def _open_without_blocking(path: str, flags: int) -> int:
+    """An opener for which a FIFO without a writer is no trap."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _parse(name: str, text: str) -> tuple[tuple[Node, ...], tuple[Problem, ...]]:

@@ -44,12 +44,13 @@ class DirectoryWatch:
     The nearest existing directory above it is watched too, so that its coming is seen.
     """
 
-    def __init__(self, path: Path, wanted: Callable[[str], bool], link: str = "") -> None:
+    def __init__(self, path: Path, wanted: Callable[[str], bool], link: str = "", idle: float = IDLE) -> None:
         """:param wanted: which names are reported.
         :param link: a name that changes everything, the symbolic link that a ConfigMap volume swaps.
+        :param idle: seconds without a change after which everything is reported as changed.
         :raises Refused: there is no inotify instance left.
         """
-        self._path, self._wanted, self._link = path.absolute(), wanted, link
+        self._path, self._wanted, self._link, self._idle = path.absolute(), wanted, link, idle
         self._inotify = _Inotify()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll = select.poll()
@@ -62,7 +63,7 @@ class DirectoryWatch:
     def wait(self) -> Changes | None:
         """The next changes, collected until QUIET; None after `interrupt`."""
         found, pending = Changes(), False
-        end = time.monotonic() + IDLE
+        end = time.monotonic() + self._idle
         while (left := end - time.monotonic()) > 0:
             ready = self._poll.poll(1000 * (min(left, QUIET) if pending else left))
             if any(fd == self._wake for fd, _ in ready):

@@ -83,8 +83,9 @@ class ManifestWatch:
         """
         self._look, self._changed = look, changed
         self._directory = DirectoryWatch(path, is_manifest, CONFIG_MAP_LINK)
+        now = look(set(), True)  # after the watch began: nothing slips between load() and the first event
         self._closed = False
-        self._thread = Thread(target=self._run, args=(last,), name="manifests", daemon=True)
+        self._thread = Thread(target=self._run, args=(last, now), name="manifests", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -96,18 +97,15 @@ class ManifestWatch:
         if self._thread is not current_thread():
             self._thread.join()
 
-    def _run(self, last: Snapshot | None) -> None:
-        names: set[str] = set()
-        everything = True  # whatever happened between load() and now
+    def _run(self, last: Snapshot | None, snapshot: Snapshot) -> None:
         while True:
-            snapshot = self._look(names, everything)
             if snapshot != last:
                 last = snapshot
                 self._tell(snapshot)
             changes = self._directory.wait()
             if changes is None:
                 break
-            names, everything = changes.names, changes.everything
+            snapshot = self._look(changes.names, changes.everything)
         self._directory.close()
 
     def _tell(self, snapshot: Snapshot) -> None:

@@ -25,7 +25,7 @@ _UNUSABLE = tuple(
 """Unspecified, loopback, link-local and multicast: no node's address and no pod's."""
 
 _BRIEF = Repr()  # bounded also for what YAML aliases blow up
-_BRIEF.maxlevel, _BRIEF.maxstring = 2, 80
+_BRIEF.maxlevel, _BRIEF.maxstring = 1, 80
 
 
 class _Wrong(ValueError):
