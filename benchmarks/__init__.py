@@ -1,0 +1,1 @@
+"""Benchmarks: `./dev bench NAME` runs `benchmarks.NAME.run(report, argv)`."""

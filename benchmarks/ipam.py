@@ -1,0 +1,126 @@
+"""Allocate and release: how fast, and that neither the size nor the fill of a pool matters.
+
+One pair is one allocation and its release. Every round measures every case once, so that what else the machine does
+hits all of them; a case's ratio is taken within each round, against an empty /24.
+"""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+from benchmarks.report import Report
+from terway_edge.agent.store import Journal
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.ipam import COOLDOWN, Ipam
+from terway_edge.core.models import Lease, Sandbox
+from terway_edge.core.ports import Stored
+from terway_edge.testing.clock import FakeClock
+from terway_edge.testing.memory_store import MemoryStore
+
+ROUNDS = 11
+PAIRS = 1000
+MOST_LEASES = 100_000  # a /64 cannot be filled; this many stand for it
+FILLS = (0, 50, 99)
+POOLS = ("10.0.0.0/24", "10.0.0.0/16", "10.0.0.0/12", "2001:db8::/64")
+
+
+class Case(NamedTuple):
+    pool: str
+    fill: str
+    ipam: Ipam
+    clock: FakeClock
+
+
+def run(report: Report, argv: Sequence[str]) -> None:
+    """The goals are pairs per second of the decision alone and through the journal, and the flatness."""
+    with tempfile.TemporaryDirectory(prefix="terway-edge-bench-") as folder:
+        _decisions(report)
+        _journal(report, Path(folder))
+
+
+def _decisions(report: Report) -> None:
+    cases = [case for pool in POOLS for case in _cases(report, pool)]
+    sandboxes = [_sandbox(f"new-{n}") for n in range(PAIRS)]
+    gc.collect()
+    gc.freeze()  # millions of old leases would be walked again and again, which measures the collector
+    report.progress(f"{ROUNDS} rounds of {PAIRS} pairs for {len(cases)} pools")
+    seconds = [[_pairs(case.ipam, case.clock, case.pool, sandboxes) for case in cases] for _ in range(ROUNDS)]
+    gc.unfreeze()
+    report.samples += ROUNDS * PAIRS * len(cases)
+    rates = [median(PAIRS / row[n] for row in seconds) for n in range(len(cases))]
+    ratios = [median(row[n] / row[0] for row in seconds) for n in range(len(cases))]
+    rows = [(c.pool, c.fill, rate, ratio) for c, rate, ratio in zip(cases, rates, ratios, strict=True)]
+    report.table("decision alone (store in memory)", ("pool", "fill", "pairs/s", "time / empty /24"), rows)
+    report.goal("decision alone, slowest pool [pairs/s]", min(rates), 50_000, "higher")
+    report.goal("slowest pool / fastest pool", max(ratios) / min(ratios), 1.5)
+
+
+def _cases(report: Report, pool: str) -> Iterator[Case]:
+    prefix = Prefix.parse(pool)
+    usable = prefix.size - 2
+    counts = {f"{fill} %": usable * fill // 100 for fill in FILLS}
+    if usable > 1 << 20:
+        counts = {"0 %": 0, f"{MOST_LEASES:,} leases": MOST_LEASES}
+    report.progress(f"filling {pool}")
+    leases = [_lease(prefix, n) for n in range(max(counts.values()))]
+    for fill, count in counts.items():
+        clock = FakeClock()
+        ipam = Ipam(MemoryStore(), clock)
+        ipam.load(Stored(tuple(leases[:count])))
+        ipam.add_pool(pool, prefix)
+        yield Case(pool, fill, ipam, clock)
+
+
+def _journal(report: Report, folder: Path) -> None:
+    report.progress("through the journal")
+    journal, _ = Journal.open(folder / "leases.journal", "bench", marker=folder / "marker")
+    clock = FakeClock()
+    ipam = Ipam(journal, clock)
+    prefix = Prefix.parse("10.0.0.0/24")
+    ipam.add_pool("pool", prefix)
+    for n in range(110):
+        ipam.allocate(_sandbox(f"held-{n}"), "bench", ["pool"])
+    sandboxes = [_sandbox(f"new-{n}") for n in range(PAIRS)]
+    rates = [PAIRS / _pairs(ipam, clock, "pool", sandboxes) for _ in range(ROUNDS)]
+    journal.close()
+    report.samples += ROUNDS * PAIRS
+    report.goal("through the journal [pairs/s]", median(rates), 5_000, "higher")
+    rows = [(count, _open_milliseconds(folder, count)) for count in (250, MOST_LEASES)]
+    report.table("opening the journal after a restart", ("leases", "ms"), rows)
+
+
+def _open_milliseconds(folder: Path, count: int) -> float:
+    path, marker = folder / f"{count}.journal", folder / "marker"
+    journal, _ = Journal.open(path, "bench", marker=folder / "none" / "marker")
+    for n in range(count):
+        journal.put(_lease(Prefix.parse("10.0.0.0/8"), n))
+    journal.close()
+    start = perf_counter()
+    journal, stored = Journal.open(path, "bench", marker=marker)
+    elapsed = perf_counter() - start
+    journal.close()
+    assert len(stored.leases) == count
+    return elapsed * 1000
+
+
+def _pairs(ipam: Ipam, clock: FakeClock, pool: str, sandboxes: Sequence[Sandbox]) -> float:
+    """Seconds for one allocation and release of each sandbox, a cool-down apart."""
+    start = perf_counter()
+    for sandbox in sandboxes:
+        clock.advance(COOLDOWN)
+        ipam.release(ipam.allocate(sandbox, "bench", (pool,)))
+    return perf_counter() - start
+
+
+def _sandbox(name: str) -> Sandbox:
+    return Sandbox(name, "eth0", "/run/netns/cni", "default", name, name)
+
+
+def _lease(prefix: Prefix, number: int) -> Lease:
+    return Lease(_sandbox(f"{number:x}"), (Address(prefix.family, prefix.first + 1 + number),), "bench", ("pool",), 1.0)
