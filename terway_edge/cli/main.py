@@ -9,9 +9,14 @@ from collections.abc import Sequence
 from terway_edge.cli.options import add_config_option, settings_of
 from terway_edge.core.errors import EdgeError
 
+COMMANDS = ("agent", "status", "leases", "plugins", "routes", "config", "uninstall", "lab")
 
-def build_parser() -> argparse.ArgumentParser:
-    """Every command with its options; each sets `run`, a function of the parsed arguments giving the exit status."""
+
+def build_parser(*, with_lab: bool = False, with_plugins: bool = False) -> argparse.ArgumentParser:
+    """Every command with its options; each sets `run`, a function of the parsed arguments giving the exit status.
+
+    The lab's options and the plugins' commands are in modules that no other command need import.
+    """
     parser = argparse.ArgumentParser(
         prog="terway-edge", description="Underlay addresses for pods, at the edge and in the cloud."
     )
@@ -47,16 +52,22 @@ def build_parser() -> argparse.ArgumentParser:
 
     lab = commands.add_parser("lab", help="a LAN of edge nodes in network namespaces, with real agents and pods")
     lab.set_defaults(run=_lab)
-    if "lab" in sys.argv[1:2]:  # its module need not be imported for any other command
+    if with_lab:
         from terway_edge.lab.command import add_arguments
 
         add_arguments(lab)
+    if with_plugins:
+        from terway_edge.cli.plugins import add_plugin_commands
+
+        add_plugin_commands(commands)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; what goes wrong is one line on stderr and exit status 1 (2 for wrong usage)."""
-    arguments = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    first = next(iter(words), "")
+    arguments = build_parser(with_lab=first == "lab", with_plugins=first not in COMMANDS).parse_args(words)
     try:
         return int(arguments.run(arguments))
     except EdgeError as error:
