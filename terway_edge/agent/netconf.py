@@ -112,7 +112,7 @@ def valid_attachments(conf: Conf) -> tuple[Key, ...] | None:
     key = next((key for key in VALID_ATTACHMENTS if key in conf), None)
     if key is None:
         return None
-    entries = conf[key] or []
+    entries = [] if conf[key] is None else conf[key]
     if not isinstance(entries, list):
         raise Refused(f"{key} must be a list, not {shown(entries)}")
     return tuple(_attachment(key, entry) for entry in entries)
@@ -126,7 +126,7 @@ def prev_result(conf: Conf) -> Conf | None:
     if not isinstance(result, dict) or _depth_exceeds(result, DEPTH_LIMIT):
         raise _undecodable(f"prevResult must be an object, at most {DEPTH_LIMIT} levels deep")
     for key in ("interfaces", "ips", "routes"):
-        entries = result.get(key) or []
+        entries = [] if result.get(key) is None else result[key]
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise _undecodable(f"prevResult.{key} must be a list of objects")
     count = len(result.get("interfaces") or [])
