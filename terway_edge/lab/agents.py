@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from terway_edge.cni.wire import WireError, call
 from terway_edge.lab.errors import LabError
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.runtime import Runtime
@@ -37,6 +38,7 @@ class Agent:
         self.node = node
         self.runtime = Runtime(node.netns, directory, processes)
         self.log = directory / "agent.log"
+        self._directory = directory
         self._config = directory / "config.yaml"
         self._processes = processes
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,20 +77,33 @@ class Agent:
         if status:
             raise self._failure(f"ended with {status} after SIGTERM")
 
-    def must_query(self, *arguments: str) -> str:
-        """Output of a command of the command line. Raises LabError if it does not end with 0."""
-        done = self._processes.run(self._command(*arguments), netns=self.node.netns)
-        if done.returncode:
-            said = (done.stdout + done.stderr).strip()
-            raise LabError(
-                f"'terway-edge {' '.join(arguments)}' ended with {done.returncode}: {said}", look_at=str(self.log)
-            )
-        return done.stdout
+    def complaints(self) -> list[str]:
+        """What the agent itself finds wrong: conditions, and routes that differ from what it wants."""
+        conditions = [
+            f"condition {c['reason']} of {c['subject']}: {c['message']}" for c in self._ask("status")["conditions"]
+        ]
+        routes = [
+            f"route {r['prefix']} {r['state']}: wanted '{r['desired']}', actual '{r['actual']}'"
+            for r in self._ask("routes")["routes"]
+            if r["state"] != "ok"
+        ]
+        return conditions + routes
 
-    def conditions(self) -> list[str]:
-        """What the agent says an operator should know."""
-        status = json.loads(self.must_query("status", "--json"))
-        return [str(condition) for condition in status["conditions"]]
+    def plugins(self) -> list[str]:
+        """Names of the plugins the agent has loaded without an error."""
+        return [plugin["name"] for plugin in self._ask("plugins")["plugins"] if not plugin["error"]]
+
+    def _ask(self, query: str) -> dict[str, Any]:
+        """The agent's answer to a query of the command line. Raises LabError."""
+        socket = self._directory / "run" / "cni.sock"
+        try:
+            reply = call(str(socket), {"TERWAY_EDGE_QUERY": query})
+        except WireError as error:
+            raise self._failure(f"does not answer '{query}': {error}") from error
+        if reply.status:
+            raise self._failure(f"refuses '{query}': {reply.payload.decode(errors='replace')}")
+        answer: dict[str, Any] = json.loads(reply.payload)
+        return answer
 
     def tail(self) -> str:
         """The last lines of the log."""
@@ -100,11 +115,7 @@ class Agent:
         return [sys.executable, "-m", "terway_edge.cli.main", *arguments, "--config", str(self._config)]
 
     def _failure(self, what: str) -> LabError:
-        tail = self.tail()
-        return LabError(
-            f"the agent of {self.node.name} {what}" + (f"; its last words:\n{tail}" if tail else ""),
-            look_at=str(self.log),
-        )
+        return LabError(f"the agent of {self.node.name} {what}", look_at=str(self.log))
 
 
 def _settings(

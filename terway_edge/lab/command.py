@@ -22,7 +22,7 @@ from terway_edge.lab.steps import Steps
 from terway_edge.lab.teardown import remove_root, tear_down
 
 TOOLS = {"ip": "iproute2", "nft": "nftables", "ping": "iputils-ping", "nsenter": "util-linux"}
-MAX_PODS = 50
+MAX_PODS = 30
 INTERRUPTED = 130
 
 
@@ -89,9 +89,16 @@ def _up(layout: Layout, arguments: argparse.Namespace) -> int:
 
 def _run_lab(layout: Layout, arguments: argparse.Namespace, outcome: Outcome) -> int:
     options = Options(pods=arguments.pods, keep=arguments.keep, example=arguments.example)
+    lab = Lab(layout, options, Processes(new_token(layout)), outcome)
     with suppress(LabError):  # the step in which it happened tells it
-        Lab(layout, options, Processes(new_token(layout)), outcome).run()
-    return 0 if outcome.ok else 1
+        lab.run()
+    if outcome.ok:
+        return 0
+    for path, tail in lab.tails():
+        print(f"\nlab: last lines of {path}:\n{tail}", file=sys.stderr)
+    if not arguments.keep:
+        print("\nlab: all is removed now; run it with --keep to look at the files it names", file=sys.stderr)
+    return 1
 
 
 def _print_report(outcome: Outcome, as_object: bool) -> None:

@@ -35,7 +35,9 @@ def require_installed() -> None:
 
 
 def require_listed(agent: Agent) -> None:
-    """Raises LabError unless `terway-edge plugins` has a row for the backend."""
-    listing = agent.must_query("plugins")
-    if BACKEND not in [line.split()[0] for line in listing.splitlines() if line.strip()]:
-        raise LabError(f"'terway-edge plugins' does not list '{BACKEND}':\n{listing}", look_at=str(agent.log))
+    """Raises LabError unless the agent has loaded the backend."""
+    plugins = agent.plugins()
+    if BACKEND not in plugins:
+        raise LabError(
+            f"the agent of {agent.node.name} has loaded {', '.join(plugins)}, no '{BACKEND}'", look_at=str(agent.log)
+        )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 from terway_edge.lab import pings, routes, services, topology
 from terway_edge.lab.agents import Agent
@@ -21,8 +20,6 @@ from terway_edge.lab.processes import Processes
 from terway_edge.lab.report import add_times
 from terway_edge.lab.steps import Step
 from terway_edge.lab.topology import LabNode, lab_node
-
-Subject = TypeVar("Subject")
 
 NODES = 3
 ROUTE_LIMIT = 1.0  # seconds from a manifest's appearance to the route on every other node
@@ -69,6 +66,10 @@ class Lab:
         if not self._options.keep:
             self._delete_pods()
             self._stop_agents()
+
+    def tails(self) -> list[tuple[str, str]]:
+        """(path, last lines) of every agent's log that says something."""
+        return [(str(agent.log), tail) for agent in self._agents.values() if (tail := agent.tail())]
 
     def _step(self, name: str) -> AbstractContextManager[Step]:
         return self._outcome.steps.step(name)
@@ -163,15 +164,10 @@ class Lab:
 
     def _ask_agents(self) -> None:
         """What the agents think of themselves must be what the lab has seen: nothing is wrong."""
-        with self._step("agents report no condition, no route differs") as step:
-
-            def ask(agent: Agent) -> None:
-                with _noted(step, agent.node.name):
-                    for condition in agent.conditions():
-                        step.problem(f"{agent.node.name} reports {condition}", str(agent.log))
-                    agent.must_query("routes", "--diff")
-
-            _side_by_side(ask, self._agents.values())
+        with self._step("agents have nothing to complain about") as step:
+            for agent in self._agents.values():
+                for complaint in agent.complaints():
+                    step.problem(f"{agent.node.name}: {complaint}", str(agent.log))
 
     def _add_and_remove_a_node(self) -> None:
         extra = lab_node(self._layout, NODES + 1)
@@ -248,13 +244,8 @@ class Lab:
                 if pod.node is node:
                     work(pod)
 
-        _side_by_side(one_node, self._nodes)
-
-
-def _side_by_side(work: Callable[[Subject], None], subjects: Collection[Subject]) -> None:
-    """Do the work for every subject at once; the first exception comes out when all have ended."""
-    with ThreadPoolExecutor(len(subjects)) as executor:
-        list(executor.map(work, subjects))
+        with ThreadPoolExecutor(len(self._nodes)) as executor:
+            list(executor.map(one_node, self._nodes))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from terway_edge.lab.processes import Processes
 
 COUNT = 2
 INTERVAL = 0.02  # seconds between echo requests
-WAIT = 2  # seconds for the last answer
+WAIT = 1  # seconds for the last answer
 PARALLEL = 8
 
 _SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received")

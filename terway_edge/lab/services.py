@@ -21,7 +21,7 @@ from terway_edge.lab.topology import LabNode
 
 TABLE = "twlab_services"
 PORT, TARGET_PORT = 80, 8080
-TIMEOUT = 5.0  # seconds for one conversation
+TIMEOUT = 3.0  # seconds for one conversation
 PARALLEL = 8
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 

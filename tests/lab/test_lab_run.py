@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +37,22 @@ def run_lab(*options: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def lab_processes() -> list[str]:
-    """Command lines that name the lab's root: agents and whatever else was started for it."""
-    found = []
-    for entry in os.listdir("/proc"):
+def lab_processes() -> dict[int, str]:
+    """Command lines that name the lab's root, by process id: agents and whatever else was started for it."""
+    found = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             line = Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if str(LAYOUT.root) in line:
-            found.append(line)
+            found[int(entry)] = line
     return found
 
 
 def assert_nothing_left() -> None:
     assert LAYOUT.namespaces() == []
-    assert lab_processes() == []
+    assert lab_processes() == {}
     assert not LAYOUT.root.exists()
 
 
@@ -100,16 +100,58 @@ def test_a_lab_stopped_in_the_middle_leaves_nothing(number: signal.Signals, stat
         wait_for_agents()
         lab.send_signal(number)
         assert lab.wait(30) == status
-    deadline = time.monotonic() + 10
-    while LAYOUT.root.exists():
-        assert time.monotonic() < deadline, "the guardian does not finish"
-        time.sleep(0.02)
+    wait_for(lambda: not LAYOUT.root.exists(), "the guardian does not finish")
     assert_nothing_left()
+
+
+def test_a_fault_in_the_network_is_found_and_named() -> None:
+    with start_lab("--json", "--pods", "1") as lab:
+        wait_for_agents()
+        # node-2 forwards nothing any more: its pod reaches nobody but its own node.
+        subprocess.run(
+            ["nsenter", f"--net=/run/netns/{LAYOUT.netns('node-2')}", "nft", "-f", "-"],
+            input="table inet twt_fault { chain c { type filter hook forward priority 0; policy drop; }\n}\n",
+            text=True,
+            check=True,
+        )
+        stdout, stderr = lab.communicate(timeout=90)
+    content = json.loads(stdout.splitlines()[-1])
+    assert lab.returncode == 1
+    assert content["ok"] is False
+    # Both families, two requests each: four pairs of pods and two nodes to and from the pod behind node-2.
+    assert content["pings"]["lost"] == 2 * 2 * 8
+    failed = {step["name"]: step["problems"] for step in content["steps"] if not step["ok"]}
+    assert set(failed) == {"pings: pods, nodes, both families", "services by DNAT"}
+    assert "pod-1-1 -> pod-2-1 (10.64.2.1): 2 of 2 lost: no answer" in failed["pings: pods, nodes, both families"]
+    assert "FAILED in pings" in stderr
+    assert_nothing_left()
+
+
+def test_an_agent_that_dies_is_named_and_its_log_is_shown() -> None:
+    with start_lab("--json", "--pods", "1") as lab:
+        wait_for(lambda: any("nodes/node-2/config.yaml" in line for line in lab_processes().values()), "no agent")
+        victim = next(pid for pid, line in lab_processes().items() if "nodes/node-2/config.yaml" in line)
+        os.kill(victim, signal.SIGKILL)
+        stdout, _ = lab.communicate(timeout=60)
+    assert lab.returncode == 1
+    steps = json.loads(stdout.splitlines()[-1])["steps"]
+    assert steps[2]["problems"] == [
+        "the agent of node-2 ended with -9 before it was ready (look at /run/terway-edge-lab/nodes/node-2/agent.log)"
+    ]
+    assert_nothing_left()
+
+
+def start_lab(*options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for_agents() -> None:
     """Until every agent has published its network: pods are being plugged in now."""
+    wait_for(lambda: len(list(LAYOUT.root.glob("nodes/*/net.d/*.conflist"))) == 3, "the agents do not come up")
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 30
-    while len(list(LAYOUT.root.glob("nodes/*/net.d/*.conflist"))) < 3:
-        assert time.monotonic() < deadline, "the agents do not come up"
+    while not condition():
+        assert time.monotonic() < deadline, what
         time.sleep(0.01)
