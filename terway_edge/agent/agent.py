@@ -23,6 +23,7 @@ from terway_edge.agent.gc import LostSandboxes, plugged_sandboxes
 from terway_edge.agent.handler import CniHandler
 from terway_edge.agent.heartbeat import PERIOD, beat
 from terway_edge.agent.housekeeper import Chore, Housekeeper
+from terway_edge.agent.locks import SandboxLocks
 from terway_edge.agent.queries import Queries
 from terway_edge.agent.reconciler import Reconciler
 from terway_edge.agent.recovery import leases_from_kernel, orphans
@@ -84,12 +85,13 @@ class Agent:
         self._source = source
         self._clock = BootClock()
         self._telemetry = Telemetry()
+        self._store_guard = threading.Lock()
         self._ipam = Ipam(
             store,
             self._clock,
             cooldown=settings.ipam.cooldown_seconds,
             max_pods=settings.ipam.pods_per_node,
-            lock=threading.Lock(),
+            lock=self._store_guard,
         )
         self._ipam.load(stored)
         self._plumbing = Plumbing(kernel)
@@ -105,10 +107,13 @@ class Agent:
         self._reconciler = Reconciler(
             settings, self._dispatcher, partial(find_uplink, kernel, settings), events, self._clock
         )
+        locks = SandboxLocks()
         self._service = Service(
-            self._dispatcher, self._ipam, kernel, self._plumbing, self._clock, self._reconciler.node
+            self._dispatcher, self._ipam, kernel, self._plumbing, self._clock, self._reconciler.node, locks
         )
-        self._repair = Repair(kernel, self._ipam, self._dispatcher, self._clock, self._telemetry, self._reconciler.poke)
+        self._repair = Repair(
+            kernel, self._ipam, self._dispatcher, self._clock, self._telemetry, locks, self._reconciler.poke
+        )
         self._lost = LostSandboxes(settings.gc.grace_seconds)
         self._closing = ExitStack()
 
@@ -205,7 +210,8 @@ class Agent:
                 self._service.drop_orphan(key)
 
     def _mend_store(self) -> None:
-        self._store.mended()
+        with self._store_guard:
+            self._store.mended()
 
     def _beat(self, path: Path) -> None:
         beat(path, self._clock.now())

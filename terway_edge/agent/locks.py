@@ -25,7 +25,7 @@ class Ticket:
 
 
 class SandboxLocks:
-    """Locks are made on demand and forgotten with their last user."""
+    """Locks are made on demand and forgotten with their last user. One instance for all who change sandboxes."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()

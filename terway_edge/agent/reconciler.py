@@ -106,7 +106,7 @@ class Reconciler:
     @property
     def active(self) -> list[str]:
         """Plugins that were started without an error."""
-        return [name for name, error in self._started.items() if not error]
+        return [name for name, error in list(self._started.items()) if not error]  # a cycle may be adding one
 
     # --- the cycle ------------------------------------------------------------------------------------------------
 

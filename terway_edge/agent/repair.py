@@ -6,14 +6,15 @@ import logging
 from collections.abc import Callable
 
 from terway_edge.agent.gc import plugged_sandboxes
+from terway_edge.agent.locks import SandboxLocks
 from terway_edge.agent.telemetry import Telemetry
 from terway_edge.core.datapath import host_items
 from terway_edge.core.dispatcher import Dispatcher
 from terway_edge.core.drift import Fights
-from terway_edge.core.errors import EdgeError
+from terway_edge.core.errors import EdgeError, Retry
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Lease, Sandbox
-from terway_edge.core.names import LINK_PREFIX
+from terway_edge.core.names import is_own_link, key_of_alias
 from terway_edge.core.plans import HOST, PROTO, Change, FibRoute, Item, Link, Neighbour, Plan, Step, Verb, Where
 from terway_edge.core.ports import Clock, Happening, Kernel, KernelEvent
 
@@ -30,6 +31,7 @@ class Repair:
         dispatcher: Dispatcher,
         clock: Clock,
         telemetry: Telemetry,
+        locks: SandboxLocks,
         surroundings_changed: Callable[[], None],
     ) -> None:
         self._kernel = kernel
@@ -37,17 +39,22 @@ class Repair:
         self._dispatcher = dispatcher
         self._clock = clock
         self._telemetry = telemetry
+        self._locks = locks
         self._surroundings_changed = surroundings_changed
         self._fights = Fights()
 
     def on_event(self, event: KernelEvent) -> None:
         """Called from the kernel's thread: put back what belongs to a lease, pass on what concerns the uplink."""
         item = event.item
+        if event.what is Happening.OVERRUN:
+            self.audit()
         if isinstance(item, FibRoute) and item.proto == PROTO and item.via is None:
             if event.what is Happening.ROUTE_REMOVED:
                 self._put_back(item, self._ipam.owner(item.prefix.address))
         elif isinstance(item, Neighbour):
             self._put_back(item, self._ipam.owner(item.address))
+        elif isinstance(item, Link) and is_own_link(item.name, item.alias):
+            self._link_changed(item)
         elif _concerns_uplink(event):
             self._surroundings_changed()
 
@@ -67,12 +74,27 @@ class Repair:
         ]
         for lease in broken:
             self._mend(lease)
+        for item in self._fights.fought_over(self._clock.now()):
+            log.warning("another process keeps removing %s: find it with 'ip monitor' and stop it", item)
         return len(broken)
 
+    def _link_changed(self, link: Link) -> None:
+        """A pod's host link was set down, which takes its routes and neighbours in silence."""
+        key = key_of_alias(link.alias)
+        lease = None if key is None or link.up else self._ipam.get(key)
+        if lease is not None and self._fights.may_repair(link.name, self._clock.now()):
+            self._mend(lease)
+
     def _mend(self, lease: Lease) -> None:
+        """A sandbox with a call in flight is left alone: an ADD half done looks broken and would meet our route."""
         sandbox = Sandbox(lease.sandbox.container_id, lease.sandbox.ifname)
         try:
-            found = self._dispatcher.check(sandbox, lease, repair=True)
+            with self._locks.hold(lease.key, timeout=0):
+                if self._ipam.get(lease.key) is not lease:
+                    return
+                found = self._dispatcher.check(sandbox, lease, repair=True)
+        except Retry:
+            return
         except EdgeError as error:
             log.error("container %s cannot be mended: %s", lease.sandbox.container_id, error)
             return
@@ -96,9 +118,9 @@ class Repair:
 
 
 def _concerns_uplink(event: KernelEvent) -> bool:
-    """Links of pods come and go (the audit looks at those with a lease); of routes only the default ones matter."""
+    """Links of pods never do; of routes only the default ones do."""
     if isinstance(event.item, Link):
-        return not event.item.name.startswith(LINK_PREFIX)
+        return True
     if isinstance(event.item, FibRoute):
         return event.item.prefix.length == 0
     return event.what in (Happening.ADDRESS_CHANGED, Happening.OVERRUN)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from terway_edge.agent.locks import SandboxLocks
-from terway_edge.core.dispatcher import Dispatcher
-from terway_edge.core.errors import Conflict, EdgeError, Refused, Retry
+from terway_edge.core.dispatcher import Dispatcher, explain
+from terway_edge.core.errors import Conflict, Refused, Retry
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Attachment, Discrepancy, Lease, NodeView, Sandbox
 from terway_edge.core.names import Key
@@ -46,6 +47,7 @@ class Service:
         plumbing: Plumbing,
         clock: Clock,
         node: Callable[[], Node],
+        locks: SandboxLocks,
     ) -> None:
         self._dispatcher = dispatcher
         self._ipam = ipam
@@ -53,7 +55,7 @@ class Service:
         self._plumbing = plumbing
         self._clock = clock
         self._node = node
-        self._locks = SandboxLocks()
+        self._locks = locks
 
     def add(self, sandbox: Sandbox, client: Client, deadline: float, deliver: Callable[[Attachment], bool]) -> None:
         """Plug a sandbox in and `deliver` the result; if nobody takes it, or a DEL came meanwhile, undo it all.
@@ -63,19 +65,19 @@ class Service:
         key = sandbox.key
         with self._locks.adding(key) as ticket, self._locks.hold(key, deadline - self._clock.now()):
             view = self._ready()
-            if client.gone():
-                raise Retry("the caller went away before its ADD was begun")
+            if ticket.cancelled or client.gone():
+                raise Retry("not begun: the sandbox was deleted, or its caller went away, while it waited")
             resumed = self._resume(sandbox)
             lease = resumed or self._dispatcher.allocate(view.selection.backend, sandbox, view)
             try:
                 attachment = self._dispatcher.attach(sandbox, lease, view)
             except BaseException:
-                self._give_back(lease)
+                self._give_back(sandbox, lease)
                 raise
             if ticket.cancelled or client.gone() or not deliver(attachment):
                 self._undo(sandbox, lease)
                 raise Retry("undone: the sandbox was deleted, or its caller went away, while it was being added")
-        self._dispatcher.lease_granted(lease)
+            self._dispatcher.lease_granted(lease)
 
     def delete(self, sandbox: Sandbox, deadline: float) -> None:
         """Unplug a sandbox. An unknown one is success. Raises EdgeError if the release could not be recorded."""
@@ -86,7 +88,7 @@ class Service:
             if lease is None:
                 return
             self._undo(sandbox, lease)
-        self._dispatcher.lease_released(lease)
+            self._dispatcher.lease_released(lease)
 
     def check(self, sandbox: Sandbox, deadline: float) -> tuple[Lease, list[Discrepancy]]:
         """The sandbox's lease and what of its datapath is missing. Raises Refused if it has no lease."""
@@ -108,8 +110,8 @@ class Service:
                 continue
             try:
                 self.delete(lease.sandbox, deadline)
-            except EdgeError as error:
-                failures.append(f"container {lease.sandbox.container_id}: {error}")
+            except Exception as error:  # noqa: BLE001 - the rest must be freed whatever a plugin does
+                failures.append(f"container {lease.sandbox.container_id}: {explain(error)}")
         return failures
 
     def why_not(self) -> str:
@@ -117,8 +119,11 @@ class Service:
         return self._node().why_not
 
     def drop_orphan(self, key: Key) -> None:
-        """Unplug a link of ours that has no lease; under the lock, for an ADD may be about to need the name."""
-        with self._locks.hold(key, timeout=0):
+        """Unplug a link of ours that has no lease; under the lock, for an ADD may be about to need the name.
+
+        With a call in flight for the sandbox nothing is done: it is no orphan, or the next round finds it.
+        """
+        with suppress(Retry), self._locks.hold(key, timeout=0):
             if self._ipam.get(key) is None:
                 self._kernel.unplug([key])
 
@@ -146,12 +151,12 @@ class Service:
         self._detach(sandbox, lease)
         self._release(lease)
 
-    def _give_back(self, lease: Lease) -> None:
-        """After a failed attach, which left nothing: a failing release is logged, for the first error matters."""
+    def _give_back(self, sandbox: Sandbox, lease: Lease) -> None:
+        """After a failed attach: what it left against its promise goes too. The first error matters, not one here."""
         try:
-            self._release(lease)
-        except EdgeError as error:
-            log.error("lease of container %s is kept for garbage collection: %s", lease.sandbox.container_id, error)
+            self._undo(sandbox, lease)
+        except Exception as error:  # noqa: BLE001 - the caller is raising what came before
+            log.error("lease of container %s stays until its DEL: %s", lease.sandbox.container_id, explain(error))
 
     def _detach(self, sandbox: Sandbox, lease: Lease) -> None:
         if self._dispatcher.has(lease.backend):
