@@ -20,6 +20,7 @@ from terway_edge.core.ports import Clock
 log = logging.getLogger(__name__)
 
 SUCCESS = Reply(0, b"")
+KNOWN = {*Command, "query"}
 
 
 class CniHandler:
@@ -51,7 +52,8 @@ class CniHandler:
             code = INTERNAL
             log.exception("%s %s failed", command, environ.get("CNI_CONTAINERID", ""))
             connection.send(Reply(1, render_error(error)))
-        self._telemetry.called(command, code, self._clock.now() - began)
+        # What is no command of ours must not become a label of the metrics: there is no end of such texts.
+        self._telemetry.called(command if command in KNOWN else "unknown", code, self._clock.now() - began)
 
     def delete_spooled(self, request: Request) -> None:
         """Carry out a DEL that nobody waits for. Raises EdgeError; one that makes no sense is dropped."""

@@ -27,7 +27,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line; control characters of foreign text cannot forge a second one."""
+    """One line, and a traceback indented below it; control characters of foreign text cannot forge another one."""
 
     converter = staticmethod(time.gmtime)
 
@@ -35,10 +35,17 @@ class TextFormatter(logging.Formatter):
         text = record.getMessage().translate(_CONTROL)
         stamp = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
         line = f"{stamp}.{int(record.msecs):03d}Z {record.levelname:<7} {record.threadName}: {text}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return line + _indented(self.formatException(record.exc_info)) if record.exc_info else line
 
 
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+def _indented(traceback: str) -> str:
+    """A traceback below its line; an error's own text may hold anything, so every line of it is set off."""
+    return "".join(f"\n    {line.translate(_CONTROL)}" for line in traceback.split("\n"))
+
+
+# C0, DEL and C1, and the two of Unicode that end a line; surrogates are what was no UTF-8.
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_CONTROL |= {code: f"\\u{code:04x}" for code in (0x2028, 0x2029, *range(0xD800, 0xE000))}
 
 
 def set_up(level: str, form: str) -> None:

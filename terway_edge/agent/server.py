@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -76,9 +77,10 @@ class Server:
             self._path.unlink()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes every accept()
+        deadline = time.monotonic() + timeout
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join(timeout)
+                thread.join(max(deadline - time.monotonic(), 0))
         self._listener.close()
         return not any(thread.is_alive() for thread in self._threads)
 
@@ -94,8 +96,11 @@ class Server:
                 log.error("accept: %s", error)
                 threading.Event().wait(0.1)  # out of descriptors or memory: give others time to end
                 continue
-            with sock:
-                self._serve_one(sock)
+            try:
+                with sock:
+                    self._serve_one(sock)
+            except Exception:
+                log.exception("a request was dropped")  # a worker that ended would never be replaced
 
     def _serve_one(self, sock: socket.socket) -> None:
         uid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
