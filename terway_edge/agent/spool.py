@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from terway_edge.cni.wire import Request, WireError, decode_request
-from terway_edge.core.errors import EdgeError
+from terway_edge.core.dispatcher import explain
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,11 @@ def replay(directory: Path, delete: Callable[[Request], None]) -> int:
     for path in sorted(directory.glob("*.del"), key=lambda p: p.stat().st_mtime_ns):
         try:
             delete(decode_request(path.read_bytes()))
-        except WireError as error:
+        except (WireError, OSError) as error:
             log.error("spooled DEL %s is unreadable (%s): set aside", path, error)
             path.rename(path.with_suffix(".bad"))
-        except EdgeError as error:
-            log.error("spooled DEL %s failed and stays for the next start: %s", path, error)
+        except Exception as error:  # noqa: BLE001 - one call must not keep the agent from starting
+            log.error("spooled DEL %s failed and stays for the next start: %s", path, explain(error))
         else:
             path.unlink()
             done += 1
