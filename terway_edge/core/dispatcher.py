@@ -48,7 +48,9 @@ class Dispatcher:
     # --- selection and life ---------------------------------------------------------------------------------------
 
     def select_backend(self, node: Node) -> Selection | None:
-        selection: Selection | None = self._manager.hook.terway_edge_select_backend(node=node)
+        selection = self._manager.hook.terway_edge_select_backend(node=node)
+        if not isinstance(selection, Selection | None):
+            raise Bug(f"a plugin answered select_backend with {type(selection).__name__}, expected a Selection or None")
         return selection
 
     def start(self, plugin: str, view: NodeView) -> None:
@@ -63,6 +65,8 @@ class Dispatcher:
         lease = self._one(backend, "allocate")(sandbox=sandbox, view=view)
         if not isinstance(lease, Lease):
             raise Bug(f"backend {backend} answered allocate with {type(lease).__name__}, expected a Lease")
+        if (lease.key, lease.backend) != (sandbox.key, backend):
+            raise Bug(f"backend {backend} answered allocate for {sandbox.key} with {lease}")
         return lease
 
     def attach(self, sandbox: Sandbox, lease: Lease, view: NodeView) -> Attachment:
@@ -74,7 +78,10 @@ class Dispatcher:
         return attachment
 
     def check(self, sandbox: Sandbox, lease: Lease, *, repair: bool) -> Sequence[Discrepancy]:
-        return self._one(lease.backend, "check")(sandbox=sandbox, lease=lease, repair=repair) or ()
+        found = self._one(lease.backend, "check")(sandbox=sandbox, lease=lease, repair=repair) or ()
+        if not (isinstance(found, Sequence) and all(isinstance(one, Discrepancy) for one in found)):
+            raise Bug(f"backend {lease.backend} answered check with {found!r}, expected a sequence of Discrepancy")
+        return found
 
     def detach(self, sandbox: Sandbox, lease: Lease) -> None:
         self._one(lease.backend, "detach")(sandbox=sandbox, lease=lease)
@@ -91,6 +98,8 @@ class Dispatcher:
         """The plugin's report; None if it has none or cannot give it now."""
         try:
             answers = self._one(plugin, "report")()
+            if answers and not isinstance(answers[0], Report):
+                raise Bug(f"report answered with {type(answers[0]).__name__}, expected a Report")
         except Exception as error:  # noqa: BLE001 - a report must never break what asks for it
             self._on_failure(plugin, "report", error)
             return None
