@@ -120,10 +120,11 @@ class Agent:
     def start(self) -> None:
         """Raises EdgeError or OSError if the agent cannot serve; what was begun is ended by `stop`."""
         settings = self._settings
+        # First of all, so that nothing that happens after the first look is missed.
+        self._closing.callback(self._kernel.subscribe(self._repair.on_event).close)
         self._reconciler.run_once(self._source.load())
         self._closing.callback(self._reconciler.stop)
         self._recover()
-        self._closing.callback(self._kernel.subscribe(self._repair.on_event).close)
         self._reconciler.start()
         self._closing.callback(self._source.watch(self._reconciler.set_snapshot).close)
         self._reconciler.settle(FIRST_ROUTES)
@@ -148,8 +149,6 @@ class Agent:
         server.serve()
         heartbeat = partial(self._beat, settings.run_dir / "heartbeat")
         heartbeat()
-        if settings.metrics.enabled:
-            self._serve_metrics()
         housekeeper = Housekeeper(
             [
                 Chore("heartbeat", PERIOD, heartbeat),
@@ -163,6 +162,8 @@ class Agent:
         housekeeper.start()
         if settings.cni.install:
             self._install()
+        if settings.metrics.enabled:
+            self._serve_metrics()
         log.info("serving pods of node %s", settings.node_name)
 
     def stop(self, reason: StopReason = StopReason.UPGRADE) -> None:
@@ -223,6 +224,7 @@ class Agent:
             log.warning("CNI configuration %s sorts before ours: the runtime uses that one; remove it", other)
 
     def _serve_metrics(self) -> None:
+        """Last of all, for the library takes a while to import; pods are served even if the port is taken."""
         from prometheus_client import CollectorRegistry
 
         from terway_edge.agent.metrics import AgentCollector, MetricsServer
@@ -236,11 +238,14 @@ class Agent:
                 str(metrics.address), metrics.port, registry, lambda: self._reconciler.node().why_not
             )
         except OSError as error:
-            raise Refused(
-                f"metrics: cannot listen on {metrics.address} port {metrics.port}: {error.strerror}; "
-                f"set metrics.port, or metrics.enabled to false"
-            ) from error
-        self._closing.callback(server.close)
+            log.error(
+                "metrics: cannot listen on %s port %d: %s; set metrics.port, or metrics.enabled to false",
+                metrics.address,
+                metrics.port,
+                error.strerror,
+            )
+        else:
+            self._closing.callback(server.close)
 
     def _drain(self, server: Server) -> None:
         if not server.drain(DRAIN):

@@ -43,7 +43,7 @@ class Reconciler:
         self._clock = clock
         self._wake = threading.Condition()
         self._snapshot = Snapshot(in_sync=False)
-        self._changed = self._resync = self._closed = False
+        self._changed = self._look = self._closed = False
         self._mailboxes: dict[str, Mailbox[tuple[RouteSet, NodeView]]] = {}
         self._started: dict[str, str] = {}
         self._uplink: Uplink | None = None
@@ -64,7 +64,7 @@ class Reconciler:
     def poke(self) -> None:
         """Look at links and kernel again: something may have changed that no snapshot tells."""
         with self._wake:
-            self._changed = self._resync = True
+            self._changed = self._look = True
             self._wake.notify()
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Reconciler:
     def run_once(self, snapshot: Snapshot) -> None:
         """The first cycle, in the caller's thread: when it returns, the view is there and plugins have started."""
         self._snapshot = snapshot
-        self._cycle(resync=True)
+        self._cycle(look=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -119,17 +119,23 @@ class Reconciler:
                     return
                 periodic = not self._changed
                 self._wake.wait_for(lambda: self._closed, max(LEADING, last + TRAILING - self._clock.now()))
-                resync = self._resync or periodic
-                self._changed = self._resync = False
+                look = self._look
+                self._changed = self._look = False
             try:
-                self._cycle(resync=resync)
+                self._compare() if periodic else self._cycle(look=look)
             except Exception:
                 log.exception("a reconcile cycle failed; it is tried again at the next change or resync")
             last = self._clock.now()
 
-    def _cycle(self, *, resync: bool) -> None:
+    def _compare(self) -> None:
+        """Hand the same set to the advertisers, who compare it with the kernel; start what could not start before."""
+        if self.view is not None:
+            self._start_plugins((self.view.selection.backend, *self.view.selection.advertisers), self.view)
+            self._advertise(self.routes, self.view)
+
+    def _cycle(self, *, look: bool) -> None:
         snapshot = self._snapshot
-        if resync or self._uplink is None:
+        if look or self._uplink is None:
             self._uplink = self._look_for_uplink(snapshot)
         view = node_view(
             self._settings.node_name,
@@ -142,8 +148,10 @@ class Reconciler:
         if view is None:
             self._lose_view(snapshot)
             return
-        if view == self.view and not resync:
+        if view == self.view:
             self._tell(snapshot, self.routes.conditions)
+            if look:
+                self._compare()
             return
         settings = self._settings.routes
         routes = desired_routes(view, gateways=settings.gateway, edge_cidrs=settings.edge_cidrs)
