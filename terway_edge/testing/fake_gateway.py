@@ -23,15 +23,12 @@ def resolved(netns: FakeNetns, route: FibRoute) -> FibRoute:
     """The route with its link filled in. Raises OSError."""
     if route.kind is RouteKind.UNREACHABLE:
         return route
-    if route.link:
-        netns.link(route.link)
-    if route.via is not None:
-        if not route.onlink:
-            route = route._replace(link=_link_towards(netns, route, route.via))
-        elif any(own.address == route.via and _hears(own.link, route) for own in netns.addresses):
-            raise OSError(errno.EINVAL, f"gateway {route.via} is a local address")
+    if route.via is not None and not route.onlink:
+        route = route._replace(link=_link_towards(netns, route, route.via))
     if not netns.link(route.link).up:
         raise OSError(errno.ENETDOWN, "the next hop's link is not up")
+    if route.onlink and any(own.address == route.via and _hears(own.link, route) for own in netns.addresses):
+        raise OSError(errno.EINVAL, f"gateway {route.via} is a local address")
     if route.src is not None and not netns.is_local(route.src):
         raise OSError(errno.EINVAL, f"source {route.src} is not a local address")
     return route
@@ -53,6 +50,8 @@ def _link_towards(netns: FakeNetns, route: FibRoute, via: Address) -> int:
         if found is None:
             raise OSError(errno.ENETUNREACH, f"gateway {via} is not on-link")
         return found.link
+    if route.link:
+        netns.link(route.link)
     if own:
         raise OSError(errno.EINVAL, f"gateway {via} is a local address")
     if LINK_LOCAL.contains(via):

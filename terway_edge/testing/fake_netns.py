@@ -250,7 +250,7 @@ class FakeNetns:
                 return None
             self.rules.remove(gone)
             return KernelEvent(Happening.RULE_REMOVED, gone)
-        if item not in self.rules:
+        if not any(_rule_fits(rule, item) for rule in self.rules):
             self.rules.append(item)
         elif verb is Verb.ADD:
             raise OSError(errno.EEXIST, "the rule exists")
@@ -300,7 +300,7 @@ def _same_address(own: LinkAddress, item: LinkAddress) -> bool:
 
 
 def _rule_fits(rule: Rule, pattern: Rule) -> bool:
-    """What RTM_DELRULE compares: a missing src or dst matches anything."""
+    """What the kernel compares, to remove a rule and to refuse an equal one: a missing src or dst matches anything."""
     return (
         (rule.priority, rule.table, rule.family, rule.proto)
         == (pattern.priority, pattern.table, pattern.family, pattern.proto)

@@ -1,0 +1,147 @@
+"""Laws of allocate and release: who holds which address, and since when another may have it."""
+
+from __future__ import annotations
+
+from terway_edge.core.errors import Retry
+from terway_edge.core.models import Lease
+from terway_edge.testing.expectations import expect_unchanged, raising
+from terway_edge.testing.harness import Harness
+
+MANY = 20
+
+
+def allocate_is_idempotent(harness: Harness) -> None:
+    sandbox = harness.sandbox(netns="")
+    first, second = harness.allocate(sandbox), harness.allocate(sandbox)
+    assert first == second, f"allocate twice for one sandbox gave {first}, then {second}"
+
+
+def allocate_never_shares_an_address(harness: Harness) -> None:
+    leases = [harness.allocate() for _ in range(MANY)]
+    addresses = [address for lease in leases for address in lease.addresses]
+    shared = {str(address) for address in addresses if addresses.count(address) > 1}
+    assert not shared, f"two sandboxes have {', '.join(sorted(shared))}"
+
+
+def allocate_gives_one_address_of_each_family(harness: Harness) -> None:
+    families = [address.family for address in harness.allocate().addresses]
+    wanted = [prefix.family for prefix in harness.view.node.pod_cidrs]
+    assert sorted(families) == sorted(wanted), f"the node has pod CIDRs of families {wanted}, the lease {families}"
+
+
+def allocate_names_sandbox_and_backend(harness: Harness) -> None:
+    sandbox = harness.sandbox(netns="")
+    lease = harness.allocate(sandbox)
+    assert lease.sandbox == sandbox, f"the lease of {sandbox} says {lease.sandbox}"
+    assert lease.backend == harness.name, f"the lease says backend {lease.backend!r}, the plugin is {harness.name!r}"
+
+
+def allocate_records_the_lease(harness: Harness) -> None:
+    lease = harness.allocate()
+    assert lease in harness.store.stored.leases, f"{lease} is not in the store when allocate returns"
+
+
+def allocate_holds_nothing_without_a_record(harness: Harness) -> None:
+    sandbox = harness.sandbox(netns="")
+    harness.store.fail_next()
+    with raising(Retry, "allocate with a store that fails"):
+        harness.allocate(sandbox)
+    assert harness.context.ipam.leases() == (), "allocate failed, but a lease is held"
+    harness.allocate(sandbox)
+
+
+def allocate_changes_nothing_in_the_kernel(harness: Harness) -> None:
+    expect_unchanged(harness.world, "allocate must leave the kernel to attach", harness.allocate)
+
+
+def exhaustion_is_a_retry(harness: Harness) -> None:
+    held = _drain(harness)
+    with raising(Retry, f"allocate when all {len(held)} leases are taken"):
+        harness.allocate()
+    assert harness.allocate(held[0].sandbox) == held[0], "a sandbox with a lease must get it though the pool is empty"
+
+
+def release_lets_addresses_cool_down(harness: Harness) -> None:
+    lease = _drain(harness)[0]
+    harness.hooks.release(lease)
+    with raising(Retry, f"allocate for another pod right after {_addresses(lease)} were released"):
+        harness.allocate()
+    harness.clock.advance(harness.settings.ipam.cooldown_seconds + 1)
+    reused = harness.allocate()
+    # One family may have had an address to spare, so not all need be the same.
+    assert set(reused.addresses) & set(lease.addresses), (
+        f"after the cool-down {_addresses(lease)} must go out again, not {_addresses(reused)}"
+    )
+
+
+def release_is_recorded(harness: Harness) -> None:
+    lease = harness.allocate()
+    harness.hooks.release(lease)
+    assert lease not in harness.store.stored.leases, f"{lease} was released but is still in the store"
+
+
+def release_keeps_the_lease_without_a_record(harness: Harness) -> None:
+    lease = harness.allocate()
+    harness.store.fail_next()
+    with raising(Retry, "release with a store that fails"):
+        harness.hooks.release(lease)
+    assert harness.allocate(lease.sandbox) == lease, "the release was not recorded: the lease must still be held"
+
+
+def release_twice_is_harmless(harness: Harness) -> None:
+    lease = harness.allocate()
+    harness.hooks.release(lease)
+    harness.hooks.release(lease)
+
+
+def release_of_an_old_lease_spares_the_new_one(harness: Harness) -> None:
+    old = harness.allocate()
+    harness.hooks.release(old)
+    harness.clock.advance(harness.settings.ipam.cooldown_seconds + 1)
+    new = harness.allocate(old.sandbox)
+    harness.hooks.release(old)
+    assert new in harness.store.stored.leases, "releasing a lease for the second time took the sandbox's next one"
+
+
+def restart_remembers_leases(harness: Harness) -> None:
+    lease = harness.allocate()
+    harness.restart()
+    again = harness.allocate(lease.sandbox)
+    assert again == lease, f"after a restart the sandbox has {again}, before it had {lease}"
+    other = harness.allocate()
+    assert not set(other.addresses) & set(lease.addresses), f"after a restart {_addresses(lease)} went out twice"
+
+
+ADDRESS_LAWS = (
+    allocate_is_idempotent,
+    allocate_never_shares_an_address,
+    allocate_gives_one_address_of_each_family,
+    allocate_names_sandbox_and_backend,
+    allocate_records_the_lease,
+    allocate_holds_nothing_without_a_record,
+    allocate_changes_nothing_in_the_kernel,
+    exhaustion_is_a_retry,
+    release_lets_addresses_cool_down,
+    release_is_recorded,
+    release_keeps_the_lease_without_a_record,
+    release_twice_is_harmless,
+    release_of_an_old_lease_spares_the_new_one,
+    restart_remembers_leases,
+)
+
+
+def _drain(harness: Harness) -> list[Lease]:
+    """Take every lease there is."""
+    most = max(prefix.size for prefix in harness.view.node.pod_cidrs)
+    held: list[Lease] = []
+    while True:
+        try:
+            held.append(harness.allocate())
+        except Retry:
+            assert held, "a fresh node has no address to give"
+            return held
+        assert len(held) <= most, f"{len(held)} leases were granted from pod CIDRs of {most} addresses"
+
+
+def _addresses(lease: Lease) -> str:
+    return " and ".join(map(str, lease.addresses))
