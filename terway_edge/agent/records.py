@@ -185,7 +185,7 @@ def _checked(line: bytes) -> dict[str, Any]:
     if line[:9] != b"%08x " % crc32(body):
         raise BadLine("checksum does not match")
     try:
-        document = json.loads(body)
+        document = json.loads(str(body, "ascii"))  # of bytes, json would guess the encoding each time
     except ValueError as error:
         raise BadLine(f"record is not JSON ({error})") from error
     if not isinstance(document, dict):

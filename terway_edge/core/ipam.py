@@ -158,8 +158,8 @@ class Ipam:
             now = self._clock.now()
             self._admit(now)
             chosen = [self._pool(name) for name in pools]
-            addresses = tuple(Address(pool.family, pool.pick(sandbox.pod_uid, now)) for pool in chosen)
-            if not addresses or len({address.family for address in addresses}) < len(addresses):
+            addresses = tuple([Address(pool.family, pool.pick(sandbox.pod_uid, now)) for pool in chosen])
+            if len({address.family for address in addresses}) != max(len(chosen), 1):
                 raise Refused(f"sandbox {sandbox.container_id}: pools {list(pools)}; name one or two, one per family")
             if sandbox.netns_fd >= 0:  # valid during this call only
                 sandbox = replace(sandbox, netns_fd=-1)
@@ -179,9 +179,9 @@ class Ipam:
             now = self._clock.now()
             self._store.release(held, now)
             del self._leases[held.key]
+            release = Release(now, held.sandbox.pod_uid)
             for address in held.addresses:
                 del self._owners[address]
-                release = Release(now, held.sandbox.pod_uid)
                 pool = self._pool_of(address)
                 if pool is None or not pool.release(address.value, release):
                     self._homeless[address] = release
@@ -229,9 +229,10 @@ class Ipam:
             )
 
     def _hold(self, lease: Lease) -> None:
-        self._leases[lease.key] = lease
+        key = lease.sandbox.key
+        self._leases[key] = lease
         for address in lease.addresses:
-            self._owners[address] = lease.key
+            self._owners[address] = key
 
     def _refuse_second_owner(self, lease: Lease) -> None:
         for address in lease.addresses:

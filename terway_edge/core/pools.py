@@ -214,6 +214,7 @@ class CidrPool(Pool):
         super().__init__(name, cooldown)
         self.prefix = prefix
         self.family = prefix.family
+        self._first, self._last = prefix.first, prefix.last
         self._reserved = _reserved_of(name, prefix, reserved)
         self._used = set(known.used)
         for value, release in known.released.items():
@@ -229,7 +230,7 @@ class CidrPool(Pool):
         return self.prefix.size
 
     def contains(self, address: Address) -> bool:
-        return self.prefix.contains(address)
+        return address.family == self.family and self._first <= address.value <= self._last
 
     def overlaps(self, prefix: Prefix) -> bool:
         return self.prefix.covers(prefix) or prefix.covers(self.prefix)
