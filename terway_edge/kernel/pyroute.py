@@ -20,13 +20,15 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
-from pyroute2.netlink.rtnl.tcmsg.sched_tbf import get_parameters
+from pyroute2.netlink.rtnl.tcmsg.sched_tbf import options
 
 from terway_edge.core.plans import FibRoute, Item, LinkAddress, LinkSetting, Neighbour, Rule, Shaping, Verb, Veth
 from terway_edge.kernel import uapi
 from terway_edge.kernel.packed import FAMILIES, FLAGS, only, route_metric, route_scope, route_type, rule_flags
 
 ROOT_HANDLE = 0x10000  # 1:
+TC_LINKLAYER_ETHERNET = 1
+U32_MAX = 0xFFFFFFFF
 
 
 def encode(verb: Verb, item: Item, seq: int) -> bytes:
@@ -46,6 +48,27 @@ class LinkMessage(ifinfmsg):
 
             class conf(nla):
                 nla_map: Any = tuple((number, f"IPV4_DEVCONF_{number}", "uint32") for number in range(1, 64))
+
+
+class ShapingMessage(tcmsg):
+    """tcmsg with the attributes of tbf since Linux 3.13 that pyroute2 lacks: rates above 4 GB/s, bursts in bytes."""
+
+    class tbf_options(options):
+        nla_map: Any = (
+            *options.nla_map,
+            ("TCA_TBF_RATE64", "uint64"),
+            ("TCA_TBF_PRATE64", "uint64"),
+            ("TCA_TBF_BURST", "uint32"),
+        )
+
+        class tbf_parms(options.tbf_parms):
+            def encode(self) -> None:
+                """Without the rate table of old kernels, which is not needed when the link layer is given."""
+                nla.encode(self)
+
+    @staticmethod
+    def get_options(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return ShapingMessage.tbf_options
 
 
 def _bytes(message: nlmsg, kind: int, flags: int, seq: int, fields: dict[str, Any], attrs: list[Any]) -> bytes:
@@ -161,13 +184,19 @@ def _rule(verb: Verb, rule: Rule, seq: int) -> bytes:
 
 
 def _shaping(verb: Verb, shaping: Shaping, seq: int) -> bytes:
+    """Burst and limit are cut to 4 GiB, more than any queue holds; a rate of more needs an attribute of its own."""
     only(Verb.REPLACE, verb, shaping)
-    parameters = get_parameters({"rate": shaping.rate, "burst": shaping.burst, "limit": shaping.limit})
-    parms = parameters["attrs"][0][1]
-    parms["buffer"] = int(parms["buffer"])  # a float that pyroute2 cannot pack
+    parms = {
+        "rate": min(shaping.rate, U32_MAX),
+        "rate___reserved": TC_LINKLAYER_ETHERNET,  # pyroute2's name for tc_ratespec.linklayer
+        "limit": min(shaping.limit, U32_MAX),
+    }
+    attrs: list[Any] = [["TCA_TBF_PARMS", parms], ["TCA_TBF_BURST", min(shaping.burst, U32_MAX)]]
+    if shaping.rate > U32_MAX:
+        attrs.append(["TCA_TBF_RATE64", shaping.rate])
     fields = {"index": shaping.link, "handle": ROOT_HANDLE, "parent": TC_H_ROOT}
-    attrs = [("TCA_KIND", "tbf"), ("TCA_OPTIONS", parameters)]
-    return _bytes(tcmsg(), uapi.RTM_NEWQDISC, FLAGS[verb], seq, fields, attrs)
+    request = [("TCA_KIND", "tbf"), ("TCA_OPTIONS", {"attrs": attrs})]
+    return _bytes(ShapingMessage(), uapi.RTM_NEWQDISC, FLAGS[verb], seq, fields, request)
 
 
 _ENCODERS: dict[type, Callable[[Verb, Any, int], bytes]] = {
