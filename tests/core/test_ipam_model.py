@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -298,7 +299,12 @@ class Model(RuleBasedStateMachine):
             assert usage.draining == len(self.draining & universe)
 
 
+class DeepModel(Model):
+    """The same, longer."""
+
+
+QUICK = settings(deadline=None, max_examples=30, stateful_step_count=40, suppress_health_check=list(HealthCheck))
 TestIpamModel = Model.TestCase
-TestIpamModel.settings = settings(
-    deadline=None, max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)
-)
+TestIpamModel.settings = QUICK
+TestIpamModelDeep = pytest.mark.slow(DeepModel.TestCase)
+TestIpamModelDeep.settings = settings(QUICK, max_examples=300, stateful_step_count=60)
