@@ -307,4 +307,4 @@ QUICK = settings(deadline=None, max_examples=30, stateful_step_count=40, suppres
 TestIpamModel = Model.TestCase
 TestIpamModel.settings = QUICK
 TestIpamModelDeep = pytest.mark.slow(DeepModel.TestCase)
-TestIpamModelDeep.settings = settings(QUICK, max_examples=300, stateful_step_count=60)
+TestIpamModelDeep.settings = settings(QUICK, max_examples=120, stateful_step_count=60)
