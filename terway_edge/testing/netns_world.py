@@ -10,8 +10,7 @@ import os
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from functools import partial
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +39,8 @@ from terway_edge.testing.worlds import UPLINK, Picture
 
 CLONE_NEWNET = 0x40000000
 LOOPBACK = 1
-PATIENCE = 0.5  # seconds a packet may take; nothing is far away here
+PATIENCE = 0.1  # seconds a packet may take; nothing is far away here
+TRIES = 10  # a veth whose other end has just come up drops packets until the kernel has attached its queue
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -86,19 +86,12 @@ class NetnsWorld:
 
     def reaches(self, netns: Netns, to: Address) -> bool:
         """Sends a datagram to a socket bound to the address, in whichever namespace has it, and one back."""
-        with ExitStack() as sockets:
-            receiver = next(filter(None, (self._bound(holder, to) for holder in self._held.values())), None)
-            if receiver is None:
-                return False
-            sockets.enter_context(receiver)
-            sender = sockets.enter_context(inside(self._descriptor(netns), partial(_udp, to.family)))
-            try:
-                sender.sendto(b"there", receiver.getsockname())
-                text, origin = receiver.recvfrom(16)
-                receiver.sendto(text + b" and back", origin)
-                return sender.recv(16) == b"there and back"
-            except OSError:
-                return False
+        holder = next((path for path in self._held if self._has(path, to)), None)
+        if holder is None:
+            return False
+        with self._udp(holder, to.family) as receiver, self._udp(netns or self._host, to.family) as sender:
+            receiver.bind((str(to), 0))
+            return any(_answered(sender, receiver) for _ in range(TRIES))
 
     def picture(self) -> Picture:
         return frozenset(
@@ -128,27 +121,29 @@ class NetnsWorld:
         yield from (r for r in dump(FibRoute, where) if r.link != LOOPBACK and not _link_local(r.prefix.address))
         yield from dump(Rule, where)
 
-    def _descriptor(self, netns: Netns) -> int:
-        return netns if isinstance(netns, int) else self._held[netns or self._host]
+    def _has(self, path: str, address: Address) -> bool:
+        return any(own.address == address for own in self._stranger.dump(LinkAddress, Where(netns=path)))
 
-    def _bound(self, netns: int, address: Address) -> socket.socket | None:
-        """A socket bound to the address, or None if the namespace does not have it."""
-        listener = inside(netns, partial(_udp, address.family))
-        with suppress(OSError):
-            listener.bind((str(address), 0))
-            return listener
-        listener.close()
-        return None
+    def _udp(self, netns: Netns, family: int) -> socket.socket:
+        descriptor = netns if isinstance(netns, int) else self._held[netns]
+        made = inside(descriptor, lambda: socket.socket(FAMILIES[family], socket.SOCK_DGRAM))
+        made.settimeout(PATIENCE)
+        return made
 
     def _let_go(self) -> None:
         for descriptor in self._held.values():
             os.close(descriptor)
 
 
-def _udp(family: int) -> socket.socket:
-    made = socket.socket(FAMILIES[family], socket.SOCK_DGRAM)
-    made.settimeout(PATIENCE)
-    return made
+def _answered(sender: socket.socket, receiver: socket.socket) -> bool:
+    """One datagram to the receiver's address and one back."""
+    try:
+        sender.sendto(b"there", receiver.getsockname())
+        _, origin = receiver.recvfrom(16)
+        receiver.sendto(b"and back", origin)
+        return sender.recv(16) == b"and back"
+    except OSError:
+        return False
 
 
 def _new_netns() -> int:

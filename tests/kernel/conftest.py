@@ -30,6 +30,7 @@ from terway_edge.core.plans import (
     Where,
 )
 from terway_edge.testing import FakeKernel
+from tests.kernel.contract import Watcher
 
 UPLINK, SPARE = 10, 11
 HOST_ADDRESSES = (
@@ -201,6 +202,13 @@ def pod_netns(world: World) -> Callable[[], str]:
 @pytest.fixture
 def uplink(world: World) -> int:
     return UPLINK
+
+
+@pytest.fixture
+def watcher(kernel) -> Iterator[Watcher]:
+    made = Watcher(kernel)
+    yield made
+    made.subscription.close()
 
 
 @pytest.fixture
