@@ -104,13 +104,26 @@ class Monitor:
                 data = self._socket.recv(READ)
             except OSError as error:
                 if error.errno == ENOBUFS:
-                    self._look()
-                    self._tell(KernelEvent(Happening.OVERRUN))
+                    self._recover()
                     continue
                 if error.errno in (EAGAIN, EINTR):
                     return
                 raise
             self._read(data)
+
+    def _recover(self) -> None:
+        """The buffer overflowed. The kernel says so once and goes on dropping until all was read, so throw the rest
+        away before looking: what comes after the look is in the buffer again."""
+        while not self.closed:
+            try:
+                self._socket.recv(READ)
+            except OSError as error:
+                if error.errno == EAGAIN:
+                    break
+                if error.errno not in (ENOBUFS, EINTR):
+                    raise
+        self._look()
+        self._tell(KernelEvent(Happening.OVERRUN))
 
     def _read(self, data: bytes) -> None:
         at = 0

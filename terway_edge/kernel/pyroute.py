@@ -67,7 +67,7 @@ class ShapingMessage(tcmsg):
                 nla.encode(self)
 
     @staticmethod
-    def get_options(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def get_options(_message: Any, *args: Any, **kwargs: Any) -> Any:
         return ShapingMessage.tbf_options
 
 

@@ -1,0 +1,193 @@
+"""The monitor on the real kernel: promptness, overruns, and listeners that misbehave."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import threading
+import time
+
+import pytest
+
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.datapath import detach_plan
+from terway_edge.core.errors import KernelError
+from terway_edge.core.names import link_name
+from terway_edge.core.plans import HOST, Change, FibRoute, Link, LinkSetting, Neighbour, Plan, Rule, Step, Verb
+from terway_edge.core.ports import Happening, KernelEvent
+from terway_edge.kernel import LinuxKernel
+from tests.kernel.conftest import UPLINK
+from tests.kernel.pods import pod
+
+pytestmark = pytest.mark.root
+
+
+class Listener:
+    """Collects events with the time at which they came."""
+
+    def __init__(self) -> None:
+        self.events: list[KernelEvent] = []
+        self.times: list[float] = []
+
+    def __call__(self, event: KernelEvent) -> None:
+        self.times.append(time.monotonic())
+        self.events.append(event)
+
+    def happenings(self) -> set[Happening]:
+        return {event.what for event in self.events}
+
+
+@pytest.fixture
+def stranger(real_world):
+    """Another process, as far as netlink can tell."""
+    kernel = LinuxKernel(f"/run/netns/{real_world._host}")
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture
+def listener(real_world):
+    listener = Listener()
+    subscription = real_world.kernel.subscribe(listener)
+    yield listener
+    subscription.close()
+
+
+def change(kernel, verb, *items):
+    assert kernel.apply(Plan((Step(HOST, tuple(Change(verb, item) for item in items)),), atomic=False)) == ()
+
+
+def routes(count: int) -> list[FibRoute]:
+    return [FibRoute(Prefix(4, (10 << 24) + (number << 8), 24), link=UPLINK) for number in range(count)]
+
+
+def test_removal_is_told_within_milliseconds(real_world, stranger, listener, eventually):
+    delays = []
+    for route in routes(50):
+        change(real_world.kernel, Verb.ADD, route)
+        seen = len(listener.events)
+        start = time.monotonic()
+        change(stranger, Verb.REMOVE, route)
+        eventually(lambda seen=seen: len(listener.events) > seen)
+        delays.append(listener.times[seen] - start)
+        assert listener.events[seen] == KernelEvent(Happening.ROUTE_REMOVED, route)
+    # 0.2 ms on an idle machine; the bound is for a crowded one.
+    assert statistics.median(delays) < 0.02
+
+
+def test_life_of_our_pods_is_no_news(real_world, stranger, listener, eventually):
+    netns = real_world.create_netns()
+    for number in range(3):
+        lease, plan = pod(number, netns, ipv6=True)
+        real_world.kernel.apply(plan)
+        real_world.kernel.apply(detach_plan(lease))
+        real_world.kernel.unplug([lease.key])
+        real_world.kernel.settle()
+    marker = Rule(999, 254)
+    change(stranger, Verb.ADD, marker)
+    change(stranger, Verb.REMOVE, marker)
+    eventually(lambda: Happening.RULE_REMOVED in listener.happenings())
+    assert listener.events == [KernelEvent(Happening.RULE_REMOVED, marker)]
+
+
+def test_failed_plug_is_no_news(real_world, stranger, listener, eventually):
+    _, plan = pod(1, real_world.create_netns(), ipv6=True)
+    broken = Plan((*plan.steps, Step(HOST, (Change(Verb.ADD, FibRoute(Prefix.parse("10.0.0.0/8"), link=999_999)),))))
+    with pytest.raises(KernelError):
+        real_world.kernel.apply(broken)
+    marker = Rule(999, 254)
+    change(stranger, Verb.ADD, marker)
+    change(stranger, Verb.REMOVE, marker)
+    eventually(lambda: Happening.RULE_REMOVED in listener.happenings())
+    assert listener.events == [KernelEvent(Happening.RULE_REMOVED, marker)]
+
+
+def test_deleted_pod_link_is_told_with_what_was_on_it(real_world, listener, eventually):
+    lease, plan = pod(1, real_world.create_netns())
+    real_world.kernel.apply(plan)
+    (near,) = [link for link in real_world.kernel.dump(Link) if link.name == link_name(lease.key)]
+    (entry,) = real_world.kernel.dump(Neighbour)
+    real_world.delete_link(near.name)
+    eventually(lambda: Happening.LINK_CHANGED in listener.happenings())
+    eventually(lambda: KernelEvent(Happening.NEIGHBOUR_REMOVED, entry) in listener.events)
+    assert {event.item.name for event in listener.events if isinstance(event.item, Link)} == {near.name}
+
+
+def test_neighbour_removed_by_a_stranger(real_world, stranger, listener, eventually):
+    entry = Neighbour(UPLINK, Address.parse("192.0.2.77"), b"\2\0\0\0\0\7")
+    change(real_world.kernel, Verb.ADD, entry)
+    change(stranger, Verb.REMOVE, entry)
+    eventually(lambda: KernelEvent(Happening.NEIGHBOUR_REMOVED, entry) in listener.events)
+
+
+@pytest.mark.slow
+def test_lost_events_are_told(real_world, stranger, eventually):
+    """The listener stands still until the kernel has dropped notifications."""
+    started, go, seen = threading.Event(), threading.Event(), Listener()
+
+    def listener(event: KernelEvent) -> None:
+        seen(event)
+        started.set()
+        go.wait(30)
+
+    subscription = real_world.kernel.subscribe(listener)
+    try:
+        change(stranger, Verb.ADD, *routes(30_000))
+        assert started.wait(5)
+        go.set()
+        eventually(lambda: Happening.OVERRUN in seen.happenings())
+        before = len(seen.events)
+        marker = Rule(999, 254)
+        change(stranger, Verb.ADD, marker)
+        change(stranger, Verb.REMOVE, marker)
+        eventually(lambda: KernelEvent(Happening.RULE_REMOVED, marker) in seen.events[before:])
+    finally:
+        go.set()
+        subscription.close()
+
+
+def test_listener_that_fails_is_called_again(real_world, stranger, eventually, caplog):
+    seen = Listener()
+
+    def listener(event: KernelEvent) -> None:
+        seen(event)
+        raise ValueError("my own mistake")
+
+    subscription = real_world.kernel.subscribe(listener)
+    try:
+        with caplog.at_level(logging.ERROR, "terway_edge.kernel"):
+            change(stranger, Verb.ADD, *routes(2))
+            eventually(lambda: len(seen.events) == 2)
+    finally:
+        subscription.close()
+    assert caplog.text.count("a listener failed on") == 2
+
+
+def test_listener_may_close_its_own_subscription(real_world, stranger, eventually):
+    seen = Listener()
+
+    def listener(event: KernelEvent) -> None:
+        seen(event)
+        subscription.close()
+
+    subscription = real_world.kernel.subscribe(listener)
+    change(stranger, Verb.ADD, *routes(5))
+    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "terway-monitor"])
+    assert len(seen.events) == 1
+    subscription.close()
+
+
+def test_closed_subscription_is_silent(real_world, stranger, listener, eventually):
+    closed = Listener()
+    subscription = real_world.kernel.subscribe(closed)
+    subscription.close()
+    change(stranger, Verb.ADD, *routes(3))
+    eventually(lambda: len(listener.events) == 3)
+    assert closed.events == []
+
+
+def test_link_of_the_node_going_down_is_told(real_world, stranger, listener, eventually):
+    change(stranger, Verb.REPLACE, LinkSetting(UPLINK, up=False))
+    eventually(
+        lambda: any(isinstance(e.item, Link) and e.item.ifindex == UPLINK and not e.item.up for e in listener.events)
+    )
