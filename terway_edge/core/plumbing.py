@@ -7,8 +7,8 @@ from itertools import count
 
 from terway_edge.core.addresses import Prefix
 from terway_edge.core.datapath import GATEWAYS, attach_plan, attachment, detach_plan, host_items
-from terway_edge.core.errors import KernelError, Refused
-from terway_edge.core.models import Attachment, Discrepancy, Lease, Sandbox
+from terway_edge.core.errors import KernelError, Refused, Retry
+from terway_edge.core.models import Attachment, Discrepancy, Lease, NodeView, Sandbox
 from terway_edge.core.names import is_own_link, link_macs, link_name
 from terway_edge.core.plans import (
     HOST,
@@ -17,10 +17,12 @@ from terway_edge.core.plans import (
     Item,
     Link,
     LinkAddress,
+    LinkSetting,
     Neighbour,
     Netns,
     Plan,
     Step,
+    Sysctl,
     Verb,
     Veth,
     Where,
@@ -39,6 +41,18 @@ class Plumbing:
         self._kernel = kernel
         taken = [link.ifindex for link in kernel.dump(Link) if link.ifindex >= FIRST_IFINDEX]
         self._indexes = count(max(taken, default=FIRST_IFINDEX - 1) + 1)
+
+    def forward_packets(self, view: NodeView) -> None:
+        """Let the node forward its pods' packets; again is harmless. Raises Retry if the kernel refuses."""
+        sysctls = [Sysctl("ipv4/ip_forward", "1")]
+        if any(prefix.family == 6 for prefix in view.node.pod_cidrs):
+            if view.uplink is not None:
+                # A forwarding host ignores router advertisements unless told so: keep its default route.
+                sysctls.append(Sysctl(f"ipv6/conf/{view.uplink.name}/accept_ra", "2", when="1"))
+            sysctls.append(Sysctl("ipv6/conf/all/forwarding", "1"))
+        changes = tuple(Change(Verb.REPLACE, sysctl) for sysctl in sysctls)
+        for failure in self._kernel.apply(Plan((Step(HOST, changes),), atomic=False)):
+            raise Retry(f"{failure.change.item}: {failure.message}; the node cannot forward packets for its pods")
 
     def attach(self, sandbox: Sandbox, lease: Lease, mtu: int) -> Attachment:
         """Plug the sandbox in. Raises KernelError after undoing everything, Refused if the pod's link exists."""
@@ -61,18 +75,16 @@ class Plumbing:
             raise KernelError(f"route to {lease.addresses[0]} stays: {failure.message}", errno=failure.errno)
 
     def check(self, sandbox: Sandbox, lease: Lease, *, repair: bool = False) -> list[Discrepancy]:
-        """What of the lease's datapath is missing; with `repair`, missing host routes and neighbours come back."""
+        """What of the lease's datapath is missing; with `repair`, the host's side of it is put back."""
         name = link_name(lease.key)
         link = next((i for i in self._kernel.dump(Link) if i.name == name and is_own_link(name, i.alias)), None)
         if link is None:
             return [Discrepancy(f"host link {name} is missing")]
-        found: list[Discrepancy] = []
-        if not link.up:
-            found.append(Discrepancy(f"host link {name} is down"))
         where = Where(link=link.ifindex)
         present: set[Item] = {*self._kernel.dump(FibRoute, where), *self._kernel.dump(Neighbour, where)}
-        missing = [item for item in host_items(lease, link.ifindex) if item not in present]
-        found += self._mend(missing, repair=repair)
+        missing: list[Item] = [] if link.up else [LinkSetting(link.ifindex, up=True)]
+        missing += [item for item in host_items(lease, link.ifindex) if item not in present]
+        found = self._mend(missing, repair=repair)
         if netns := _netns(sandbox):
             found += self._check_pod(sandbox.ifname, lease, netns)
         return found
@@ -83,7 +95,7 @@ class Plumbing:
             failed = {failure.change.item for failure in self._kernel.apply(Plan((Step(HOST, changes),), atomic=False))}
         else:
             failed = set(missing)
-        return [Discrepancy(f"{describe(item)} is missing", mended=item not in failed) for item in missing]
+        return [Discrepancy(_complaint(item), mended=item not in failed) for item in missing]
 
     def _check_pod(self, ifname: str, lease: Lease, netns: Netns) -> list[Discrepancy]:
         where = Where(netns=netns)
@@ -132,10 +144,12 @@ def _netns(sandbox: Sandbox) -> Netns | None:
     return sandbox.netns or None
 
 
-def describe(item: Item) -> str:
-    """A kernel item in an operator's words."""
-    if isinstance(item, FibRoute):
-        return f"route to {item.prefix}"
-    if isinstance(item, Neighbour):
-        return f"neighbour entry for {item.address}"
-    return type(item).__name__
+def _complaint(missing: Item) -> str:
+    """What is wrong on the host while this item is missing, in an operator's words."""
+    match missing:
+        case FibRoute(prefix=prefix):
+            return f"route to {prefix} is missing"
+        case Neighbour(address=address):
+            return f"neighbour entry for {address} is missing"
+        case _:
+            return "host link is down"

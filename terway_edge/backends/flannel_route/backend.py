@@ -20,7 +20,6 @@ from terway_edge.core.models import (
     Sandbox,
     StopReason,
 )
-from terway_edge.core.plans import HOST, Change, Plan, Step, Sysctl, Verb
 from terway_edge.core.ports import Closable, Masquerade
 
 NAME = "flannel_route"
@@ -41,7 +40,7 @@ class FlannelRoute:
     @hookimpl
     def terway_edge_start(self, view: NodeView) -> None:
         self._sync_pools(view)
-        self._forward_packets(view)
+        self._context.plumbing.forward_packets(view)
         self._subscription = self._context.kernel.subscribe(self._fib.on_event)
 
     @hookimpl
@@ -104,29 +103,21 @@ class FlannelRoute:
         return Report(NAME, not conditions, conditions, {"routes": self._fib.size})
 
     def _sync_pools(self, view: NodeView) -> None:
-        """A changed pod CIDR is a new pool; leases of the old one stay valid until they are released."""
-        if view.node.pod_cidrs == self._pod_cidrs:
+        """A changed pod CIDR is a new pool; leases of the old one stay valid until they are released.
+
+        On a node whose pods another backend serves, the pod CIDR is that one's to divide.
+        """
+        wanted = view.node.pod_cidrs if view.selection.backend == NAME else ()
+        if wanted == self._pod_cidrs:
             return
-        for prefix in set(self._pod_cidrs) - set(view.node.pod_cidrs):
+        for prefix in set(self._pod_cidrs) - set(wanted):
             self._context.ipam.remove_pool(str(prefix))
         reserved = self._context.settings.ipam.reserved
-        for prefix in view.node.pod_cidrs:
+        for prefix in wanted:
             self._context.ipam.add_pool(
                 str(prefix), prefix=prefix, reserved=[address for address in reserved if prefix.contains(address)]
             )
-        self._pod_cidrs = view.node.pod_cidrs
-
-    def _forward_packets(self, view: NodeView) -> None:
-        sysctls = [Sysctl("ipv4/ip_forward", "1")]
-        if any(prefix.family == 6 for prefix in view.node.pod_cidrs):
-            if view.uplink is not None:
-                # A forwarding host ignores router advertisements unless told so: keep its default route.
-                sysctls.append(Sysctl(f"ipv6/conf/{view.uplink.name}/accept_ra", "2", when="1"))
-            sysctls.append(Sysctl("ipv6/conf/all/forwarding", "1"))
-        changes = tuple(Change(Verb.REPLACE, sysctl) for sysctl in sysctls)
-        failures = self._context.kernel.apply(Plan((Step(HOST, changes),), atomic=False))
-        for failure in failures:
-            raise Retry(f"{failure.change.item}: {failure.message}; the node cannot forward packets for its pods")
+        self._pod_cidrs = wanted
 
 
 def wanted_masquerade(view: NodeView, exclude: Sequence[Prefix]) -> Masquerade:
