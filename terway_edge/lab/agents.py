@@ -47,9 +47,8 @@ class Agent:
         self._config.write_text(yaml.safe_dump(_settings(node, directory, manifests, node_pools), sort_keys=False))
 
     def start(self) -> None:
-        self._process = self._processes.start(
-            self._command("agent"), netns=self.node.netns, log=self.log
-        )  # fmt: skip
+        command = [sys.executable, "-m", "terway_edge.cli.main", "agent", "--config", str(self._config)]
+        self._process = self._processes.start(command, netns=self.node.netns, log=self.log)
 
     def wait_ready(self) -> None:
         """Wait until the network is published and STATUS is good. Raises LabError if the agent ends or is late."""
@@ -93,6 +92,10 @@ class Agent:
         """Names of the plugins the agent has loaded without an error."""
         return [plugin["name"] for plugin in self._ask("plugins")["plugins"] if not plugin["error"]]
 
+    def backend(self) -> str:
+        """Name of the backend that serves new pods of the node."""
+        return str(self._ask("status")["backend"])
+
     def _ask(self, query: str) -> dict[str, Any]:
         """The agent's answer to a query of the command line. Raises LabError."""
         socket = self._directory / "run" / "cni.sock"
@@ -110,9 +113,6 @@ class Agent:
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL:])
-
-    def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "terway_edge.cli.main", *arguments, "--config", str(self._config)]
 
     def _failure(self, what: str) -> LabError:
         return LabError(f"the agent of {self.node.name} {what}", look_at=str(self.log))

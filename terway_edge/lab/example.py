@@ -13,7 +13,7 @@ from terway_edge.lab.errors import LabError
 
 BACKEND = "example"
 EXAMPLE_POOL = "np-example"
-SOURCE = Path(__file__).parents[2] / "examples" / "backend"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def node_pools() -> list[dict[str, Any]]:
@@ -30,14 +30,19 @@ def node_pools() -> list[dict[str, Any]]:
 
 def require_installed() -> None:
     """Raises LabError with the command that installs the package, if it is not there."""
-    if not entry_points(group="terway_edge.backends", name=BACKEND):
-        raise LabError(f"no backend '{BACKEND}' is installed; run: {sys.executable} -m pip install --no-deps {SOURCE}")
+    if entry_points(group="terway_edge.backends", name=BACKEND):
+        return
+    sources = [str(path.parent) for path in sorted(EXAMPLES.glob("*/pyproject.toml"))]
+    source = sources[0] if sources else "PACKAGE"
+    raise LabError(f"no backend '{BACKEND}' is installed; run: {sys.executable} -m pip install --no-deps {source}")
 
 
-def require_listed(agent: Agent) -> None:
-    """Raises LabError unless the agent has loaded the backend."""
-    plugins = agent.plugins()
-    if BACKEND not in plugins:
+def require_serving(agent: Agent) -> None:
+    """Raises LabError unless the agent has loaded the backend and gives its pods to it."""
+    plugins, backend = agent.plugins(), agent.backend()
+    if BACKEND not in plugins or backend != BACKEND:
         raise LabError(
-            f"the agent of {agent.node.name} has loaded {', '.join(plugins)}, no '{BACKEND}'", look_at=str(agent.log)
+            f"the agent of {agent.node.name} has loaded {', '.join(plugins)} and serves pods by {backend}, "
+            f"not by {BACKEND}",
+            look_at=str(agent.log),
         )

@@ -12,7 +12,7 @@ from terway_edge.lab import pings, routes, services, topology
 from terway_edge.lab.agents import Agent
 from terway_edge.lab.cluster import POOL, Manifests
 from terway_edge.lab.errors import LabError
-from terway_edge.lab.example import EXAMPLE_POOL, node_pools, require_installed, require_listed
+from terway_edge.lab.example import EXAMPLE_POOL, node_pools, require_installed, require_serving
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.outcome import Outcome
 from terway_edge.lab.pods import LabPod, lab_pod
@@ -96,8 +96,8 @@ class Lab:
                 agent.wait_ready()
             step.detail = f"{len(self._agents)} agents publish their network and answer STATUS"
         if self._options.example:
-            with self._step("the example backend is listed"):
-                require_listed(self._agents[self._nodes[-1].name])
+            with self._step("the example backend serves the last node"):
+                require_serving(self._agents[self._nodes[-1].name])
 
     def _add_pods(self) -> None:
         with self._step("pods plugged in (CNI ADD)") as step:
@@ -156,10 +156,10 @@ class Lab:
     def _check(self) -> None:
         with self._step("CNI CHECK of every pod, STATUS of every node") as step:
             for node in self._nodes:
-                with _noted(step, node.name):
+                with _noted(step):
                     self._agents[node.name].runtime.status()
             for pod in self._pods:
-                with _noted(step, pod.name):
+                with _noted(step):
                     self._agents[pod.node.name].runtime.check(pod)
 
     def _ask_agents(self) -> None:
@@ -249,9 +249,9 @@ class Lab:
 
 
 @contextmanager
-def _noted(step: Step, subject: str) -> Iterator[None]:
+def _noted(step: Step) -> Iterator[None]:
     """A refusal in the body is a problem of the step and does not keep the others from being asked."""
     try:
         yield
     except LabError as error:
-        step.problem(f"{subject}: {error}", error.look_at)
+        step.problem(str(error), error.look_at)

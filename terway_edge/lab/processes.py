@@ -27,7 +27,7 @@ class Processes:
 
     def __init__(self, token: str) -> None:
         # Variables of the caller must not reach agents and shims: they would override the lab's own settings.
-        foreign = ("TERWAY_EDGE_", "CNI_", "K8S_")
+        foreign = ("TERWAY_EDGE_", "CNI_", "K8S_", "NODE_NAME")
         self._environ = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         self._environ |= {MARK: token, "LC_ALL": "C"}
 

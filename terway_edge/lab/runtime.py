@@ -25,8 +25,8 @@ NEWEST = (1, 1, 0)
 class CniError(LabError):
     """The shim refused; `code` as in the CNI specification, "Error" (0: it did not even say why)."""
 
-    def __init__(self, command: str, code: int, message: str, look_at: str) -> None:
-        super().__init__(f"CNI {command} failed with code {code}: {message}", look_at=look_at)
+    def __init__(self, command: str, subject: str, code: int, message: str, look_at: str) -> None:
+        super().__init__(f"CNI {command} {subject} failed with code {code}: {message}", look_at=look_at)
         self.code = code
 
 
@@ -38,15 +38,17 @@ class Network:
     version: str
     plugin: Mapping[str, Any]
 
-    def configuration(self, *, previous: Mapping[str, Any], runtime: Mapping[str, Any]) -> dict[str, Any]:
-        """What the plugin gets on stdin: capabilities become the runtimeConfig that was asked for."""
+    def configuration(self, pod: LabPod | None) -> dict[str, Any]:
+        """What the plugin gets on stdin: of what is known of the pod, the capabilities choose the runtimeConfig."""
         configuration = {key: value for key, value in self.plugin.items() if key != "capabilities"}
         configuration |= {"name": self.name, "cniVersion": self.version}
+        if pod is None:
+            return configuration
         wanted = self.plugin.get("capabilities") or {}
-        if given := {key: value for key, value in runtime.items() if wanted.get(key)}:
+        if given := {key: value for key, value in _runtime_config(pod).items() if wanted.get(key)}:
             configuration["runtimeConfig"] = given
-        if previous:
-            configuration["prevResult"] = previous
+        if pod.result:
+            configuration["prevResult"] = pod.result
         return configuration
 
 
@@ -89,42 +91,43 @@ class Runtime:
         return True
 
     def status(self) -> None:
-        self._execute("STATUS", {}, {})
+        self._execute("STATUS")
 
     def add(self, pod: LabPod) -> None:
         """Plug the pod in; its `result` is set."""
-        pod.result = json.loads(self._execute("ADD", _environ(pod), {}))
+        pod.result = json.loads(self._execute("ADD", pod))
 
     def check(self, pod: LabPod) -> None:
-        self._execute("CHECK", _environ(pod), pod.result)
+        self._execute("CHECK", pod)
 
     def delete(self, pod: LabPod) -> None:
-        self._execute("DEL", _environ(pod), pod.result)
+        self._execute("DEL", pod)
 
-    def _execute(self, command: str, environ: Mapping[str, str], previous: Mapping[str, Any]) -> str:
+    def _execute(self, command: str, pod: LabPod | None = None) -> str:
         network = load_network(self._conf)
         if network is None:
             raise LabError(f"no CNI configuration in {self._conf}", look_at=str(self._log))
-        runtime = {"io.kubernetes.cri.pod-annotations": {"lab.terway-edge.invalid/made-by": "lab"}}
-        configuration = network.configuration(previous=previous, runtime=runtime if environ else {})
         done = self._processes.run(
             [str(self._bin / network.plugin["type"])],
             netns=self._netns,
-            stdin=json.dumps(configuration),
-            environ=self._environ | dict(environ) | {"CNI_COMMAND": command},
+            stdin=json.dumps(network.configuration(pod)),
+            environ=self._environ | (_environ(pod) if pod else {}) | {"CNI_COMMAND": command},
         )
         if done.returncode:
-            raise self._error(command, done.stdout, done.stderr)
+            subject = f"of {pod.name}" if pod else f"in {self._netns}"
+            code, message = _failure(done.stdout, done.stderr)
+            raise CniError(command, subject, code, message, str(self._log))
         return done.stdout
 
-    def _error(self, command: str, stdout: str, stderr: str) -> CniError:
-        try:
-            error = json.loads(stdout)
-            message = ": ".join(filter(None, (error["msg"], error.get("details"))))
-            return CniError(command, int(error["code"]), message, str(self._log))
-        except (ValueError, KeyError, TypeError):
-            said = (stdout + stderr).strip() or "nothing was said"
-            return CniError(command, 0, f"not a CNI error: {said}", str(self._log))
+
+def _failure(stdout: str, stderr: str) -> tuple[int, str]:
+    """Code and message of a CNI error; code 0 if there is none in what was said."""
+    try:
+        error = json.loads(stdout)
+        return int(error["code"]), ": ".join(filter(None, (error["msg"], error.get("details"))))
+    except (ValueError, KeyError, TypeError):
+        said = (stdout + stderr).strip() or "nothing was said"
+        return 0, f"not a CNI error: {said}"
 
 
 def _environ(pod: LabPod) -> dict[str, str]:
@@ -142,6 +145,11 @@ def _environ(pod: LabPod) -> dict[str, str]:
         "CNI_IFNAME": IFNAME,
         "CNI_ARGS": ";".join(f"{key}={value}" for key, value in arguments.items()),
     }
+
+
+def _runtime_config(pod: LabPod) -> dict[str, Any]:
+    """What containerd offers to plugins that ask for it; these pods have no bandwidth limit."""
+    return {"io.kubernetes.cri.pod-annotations": {"lab.terway-edge.invalid/pod": pod.name}}
 
 
 def _newest(versions: list[str]) -> str:

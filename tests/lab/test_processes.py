@@ -51,7 +51,7 @@ def test_a_started_process_survives_the_terminal(layout: Layout, processes: Proc
 
 
 def test_settings_of_the_caller_do_not_reach_the_lab(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TERWAY_EDGE_LOG__LEVEL", "CNI_COMMAND", "K8S_POD_NAME"):
+    for name in ("TERWAY_EDGE_LOG__LEVEL", "CNI_COMMAND", "K8S_POD_NAME", "NODE_NAME"):
         monkeypatch.setenv(name, "foreign")
     seen = Processes("token").run(["env"], environ={"CNI_IFNAME": "eth0"}).stdout.splitlines()
     assert "CNI_IFNAME=eth0" in seen

@@ -114,7 +114,7 @@ def test_status_names_no_sandbox(plugin: Plugin, runtime: Runtime) -> None:
 
 def test_a_refusal_carries_its_code_and_the_log(plugin: Plugin, runtime: Runtime, pod: LabPod) -> None:
     plugin.answer(json.dumps({"cniVersion": "1.0.0", "code": 100, "msg": "no address", "details": "pool is empty"}), 1)
-    with pytest.raises(CniError, match="CNI ADD failed with code 100: no address: pool is empty") as caught:
+    with pytest.raises(CniError, match="CNI ADD of pod-1-2 failed with code 100: no address: pool is empty") as caught:
         runtime.add(pod)
     assert caught.value.code == 100
     assert caught.value.look_at == str(plugin.directory / "agent.log")
