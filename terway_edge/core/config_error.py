@@ -86,8 +86,13 @@ def _section(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def _dotted(loc: Sequence[str | int]) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
-    return text.lstrip(".") or "configuration"
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in loc)
+    return text.removeprefix(".") or "configuration"
+
+
+def _key(part: str) -> str:
+    """A key as it stands, or as a literal if it would break the line or not be seen."""
+    return part if part.isprintable() and part else ascii(part)
 
 
 def _shown(value: Any) -> str:

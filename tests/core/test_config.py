@@ -110,6 +110,7 @@ def test_node_name_comes_from_the_file_then_the_environment_then_the_host() -> N
             "masquerade.exclude[0]: got '10.0.0.1/8', expected a CIDR such as 10.0.0.0/8: 10.0.0.1/8 has host bits set"
             " (list of CIDRs that see the pod's own address)",
         ),
+        ({"log": {"\n": 1}}, "log.'\\n': is no setting; known keys: format, level"),
         ({1: 2}, "[1]: the key 1 is no text; write it in quotes, or remove it"),
         (
             {"routes": {"gateway": ["10.0.0.1", "10.0.0.2"]}},
