@@ -1,7 +1,8 @@
 """Allocate and release: how fast, and that neither the size nor the fill of a pool matters.
 
 One pair is one allocation and its release. Every round measures every case once, so that what else the machine does
-hits all of them; a case's ratio is taken within each round, against the first pool when empty.
+hits all of them; a case's ratio is taken within each round, against the first pool when empty. Decisions wait for
+nothing, so they are measured in CPU time, which other processes disturb less; the journal in wall time.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import argparse
 import gc
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import NamedTuple
 
 from benchmarks.report import Report
@@ -54,14 +55,16 @@ def _decisions(report: Report, pools: Sequence[str], rounds: int) -> None:
     gc.collect()
     gc.freeze()  # millions of old leases would be walked again and again, which measures the collector
     report.progress(f"{rounds} rounds of {PAIRS} pairs for {len(cases)} pools")
-    seconds = [[_pairs(case.ipam, case.clock, case.pool, sandboxes) for case in cases] for _ in range(rounds)]
+    seconds = [
+        [_pairs(case.ipam, case.clock, case.pool, sandboxes, process_time) for case in cases] for _ in range(rounds)
+    ]
     gc.unfreeze()
     report.samples += rounds * PAIRS * len(cases)
     rates = [median(PAIRS / row[n] for row in seconds) for n in range(len(cases))]
     ratios = [median(row[n] / row[0] for row in seconds) for n in range(len(cases))]
     rows = [(c.pool, c.fill, rate, ratio) for c, rate, ratio in zip(cases, rates, ratios, strict=True)]
-    report.table("decision alone (store in memory)", ("pool", "fill", "pairs/s", "time / first"), rows)
-    report.goal("decision alone, slowest pool [pairs/s]", min(rates), 50_000, "higher")
+    report.table("decision alone (store in memory)", ("pool", "fill", "pairs/CPU s", "time / first"), rows)
+    report.goal("decision alone, slowest pool [pairs/CPU s]", min(rates), 50_000, "higher")
     report.goal("slowest pool / fastest pool", max(ratios) / min(ratios), 1.5)
 
 
@@ -91,7 +94,7 @@ def _journal(report: Report, folder: Path, rounds: int) -> None:
     for n in range(110):
         ipam.allocate(_sandbox(f"held-{n}"), "bench", ["pool"])
     sandboxes = [_sandbox(f"new-{n}") for n in range(PAIRS)]
-    rates = [PAIRS / _pairs(ipam, clock, "pool", sandboxes) for _ in range(rounds)]
+    rates = [PAIRS / _pairs(ipam, clock, "pool", sandboxes, perf_counter) for _ in range(rounds)]
     journal.close()
     report.samples += rounds * PAIRS
     report.goal("through the journal [pairs/s]", median(rates), 5_000, "higher")
@@ -113,13 +116,15 @@ def _open_milliseconds(folder: Path, count: int) -> float:
     return elapsed * 1000
 
 
-def _pairs(ipam: Ipam, clock: FakeClock, pool: str, sandboxes: Sequence[Sandbox]) -> float:
+def _pairs(
+    ipam: Ipam, clock: FakeClock, pool: str, sandboxes: Sequence[Sandbox], timer: Callable[[], float]
+) -> float:  # fmt: skip
     """Seconds for one allocation and release of each sandbox, a cool-down apart."""
-    start = perf_counter()
+    start = timer()
     for sandbox in sandboxes:
         clock.advance(COOLDOWN)
         ipam.release(ipam.allocate(sandbox, "bench", (pool,)))
-    return perf_counter() - start
+    return timer() - start
 
 
 def _sandbox(name: str) -> Sandbox:

@@ -173,12 +173,13 @@ class Ipam:
     def release(self, lease: Lease | Key) -> None:
         """Give a lease's addresses back; already released is success. Raises Retry if it cannot be recorded."""
         with self._lock:
-            held = self._leases.get(lease.key if isinstance(lease, Lease) else lease)
+            key = lease.key if isinstance(lease, Lease) else lease
+            held = self._leases.get(key)
             if held is None or (isinstance(lease, Lease) and _differ(lease, held)):
                 return
             now = self._clock.now()
             self._store.release(held, now)
-            del self._leases[held.key]
+            del self._leases[key]
             release = Release(now, held.sandbox.pod_uid)
             for address in held.addresses:
                 del self._owners[address]
