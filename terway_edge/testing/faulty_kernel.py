@@ -26,9 +26,10 @@ class FaultyKernel:
         """Let so many further changes pass, then refuse one."""
         self._passing = passing
 
-    def trust(self) -> None:
-        """Refuse nothing any more."""
-        self._passing = None
+    def trust(self) -> bool:
+        """Refuse nothing any more; True if the refusal asked for had not come yet."""
+        pending, self._passing = self._passing is not None, None
+        return pending
 
     def apply(self, plan: Plan) -> tuple[Failure, ...]:
         size = sum(len(step.changes) for step in plan.steps)

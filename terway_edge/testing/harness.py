@@ -160,9 +160,9 @@ class Harness:
     def allocate(self, sandbox: Sandbox | None = None) -> Lease:
         return self.hooks.allocate(self.name, sandbox or self.sandbox(netns=""), self.view)
 
-    def plug(self) -> Plugged:
-        """What ADD does for a new sandbox."""
-        sandbox = self.sandbox()
+    def plug(self, sandbox: Sandbox | None = None) -> Plugged:
+        """What ADD does, for a new sandbox unless one is given."""
+        sandbox = sandbox or self.sandbox()
         lease = self.allocate(sandbox)
         return Plugged(sandbox, lease, self.hooks.attach(sandbox, lease, self.view))
 
