@@ -199,7 +199,7 @@ static enum outcome send_request(int sock, int netns) {
         struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
         if (sent == 0 && netns >= 0) message.msg_control = &rights, message.msg_controllen = sizeof rights.room;
         if (!limit_time(sock)) return HUNG;
-        ssize_t size = sendmsg(sock, &message, MSG_NOSIGNAL);
+        ssize_t size = sendmsg(sock, &message, 0);
         enum outcome outcome = size < 0 ? judge(errno) : ANSWERED;
         if (outcome != ANSWERED) return outcome;
         if (size > 0) sent += (size_t)size;

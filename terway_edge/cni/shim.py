@@ -9,7 +9,6 @@ ConnectionRefusedError = nobody listens, other ConnectionErrors = torn reply, Bl
 import posix
 from _socket import (
     AF_UNIX,
-    MSG_NOSIGNAL,
     SCM_RIGHTS,
     SO_RCVTIMEO,
     SO_SNDTIMEO,
@@ -167,10 +166,10 @@ class Call:
 
     def send(self, sock: socket) -> None:
         rights = [(SOL_SOCKET, SCM_RIGHTS, self.netns.to_bytes(4, byteorder))] if self.netns >= 0 else []
-        sent = sock.sendmsg([self.request], rights, MSG_NOSIGNAL)
+        sent = sock.sendmsg([self.request], rights)
         while sent < len(self.request):
             self.limit_time(sock)
-            sent += sock.send(memoryview(self.request)[sent:], MSG_NOSIGNAL)
+            sent += sock.send(memoryview(self.request)[sent:])
 
     def receive(self, sock: socket, size: int) -> bytes:
         data = b""

@@ -19,6 +19,7 @@ import socket
 from array import array
 from collections.abc import Mapping
 from contextlib import suppress
+from sys import byteorder
 from time import monotonic
 from typing import NamedTuple
 
@@ -197,15 +198,10 @@ def _receive_first(sock: socket.socket, deadline: float) -> tuple[bytes, int]:
         data, ancillary, _, _ = sock.recvmsg(HEADER, socket.CMSG_LEN(DESCRIPTOR), socket.MSG_CMSG_CLOEXEC)
     except OSError as error:
         raise WireError(f"no request came: {error}") from error
-    descriptors = array("i")
-    for level, kind, payload in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            descriptors.frombytes(payload[: len(payload) - len(payload) % DESCRIPTOR])
-    netns_fd, *surplus = [*descriptors, -1]
-    for fd in surplus[:-1]:
-        os.close(fd)
     if not data:
         raise WireError("the caller closed the connection without a request")
+    # There is room for one descriptor; the kernel closes what is beyond.
+    netns_fd = next((int.from_bytes(payload, byteorder) for _, _, payload in ancillary), -1)
     return data, netns_fd
 
 

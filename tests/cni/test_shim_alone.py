@@ -110,7 +110,7 @@ def test_status_of_a_hung_agent_follows_the_heartbeat_within_its_second(shim, st
 @pytest.mark.parametrize("command", ["ADD", "DEL", "CHECK", "GC", "STATUS"])
 def test_stdin_that_never_ends_is_an_io_error(shim, command):
     process = shim.start(command, subprocess.PIPE, TERWAY_EDGE_BUDGET_MS="200")
-    assert process.wait(timeout=10) == 1
+    assert process.wait(timeout=3) == 1
     error = json.loads(process.stdout.read())
     assert (error["code"], "stdin" in error["msg"]) == (5, True)
 

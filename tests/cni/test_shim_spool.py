@@ -132,6 +132,34 @@ def test_del_is_spooled_if_the_agent_went_away_while_it_replayed(shim, wait_for)
     assert len(spooled(shim)) == 1
 
 
+def test_after_a_torn_answer_the_lock_is_taken_anew(shim, start_agent, answering, wait_for):
+    """Two agents die in a row and a third one starts: the DEL must reach it, not the spool it has just replayed."""
+    replaying = threading.Event()
+
+    def die_and_replay(agent, connection):
+        agent.receive(connection)
+        agent.refuse()
+        connection.close()
+        with locked(shim):  # granted when the shim lets go
+            replaying.set()
+            third_may_start.wait(10)
+            thirds.append(start_agent(answering(payload=b"{}")))
+
+    thirds = []
+    third_may_start = threading.Event()
+    with locked(shim) as lock:
+        process = shim.start("DEL")
+        wait_for(lambda: has_open(process, lock.name))
+        start_agent(die_and_replay)
+    assert replaying.wait(10)
+    wait_for(lambda: process.poll() is not None or has_open(process, lock.name))
+    third_may_start.set()
+    ended = shim.finish(process)
+    assert (ended.status, ended.stdout) == (0, b"{}")
+    assert len(thirds[0].requests) == 1
+    assert spooled(shim) == {}
+
+
 def test_a_replay_that_never_ends_costs_the_budget(shim):
     with locked(shim):
         ended = shim("DEL", TERWAY_EDGE_BUDGET_MS="200")
