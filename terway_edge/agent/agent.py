@@ -26,7 +26,7 @@ from terway_edge.agent.housekeeper import Chore, Housekeeper
 from terway_edge.agent.locks import SandboxLocks
 from terway_edge.agent.queries import Queries
 from terway_edge.agent.reconciler import Reconciler
-from terway_edge.agent.recovery import leases_from_kernel, orphans
+from terway_edge.agent.recovery import orphans, rebuild
 from terway_edge.agent.repair import Repair
 from terway_edge.agent.server import Server
 from terway_edge.agent.service import Service
@@ -185,7 +185,10 @@ class Agent:
             log.error(
                 "%s; leases are rebuilt from the kernel, free addresses rest for a cool-down", self._stored.damage
             )
-            for lease in leases_from_kernel(self._kernel, self._ipam.leases(), backend, self._clock):
+            rebuilt = rebuild(self._kernel, self._ipam.leases(), backend, self._clock)
+            for lease in rebuilt.disproved:
+                self._ipam.release(lease)
+            for lease in rebuilt.found:
                 self._ipam.adopt(lease)
                 log.warning("container %s keeps %s", lease.sandbox.container_id, ", ".join(map(str, lease.addresses)))
         elif lost := orphans(self._kernel, self._ipam.leases()):
@@ -206,6 +209,8 @@ class Agent:
                 self._service.delete(lease.sandbox, self._clock.now() + PERIOD)
             except EdgeError as error:
                 log.error("container %s: %s", lease.sandbox.container_id, error)
+        if self._stored.damage:
+            return  # a link without a lease may be a live pod whose lease was lost
         for key in links:
             if self._ipam.get(key) is None:
                 self._service.drop_orphan(key)

@@ -4,35 +4,59 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from terway_edge.agent.gc import plugged_sandboxes
-from terway_edge.core.addresses import BITS
+from terway_edge.core.addresses import BITS, Address
 from terway_edge.core.models import Lease, Sandbox
 from terway_edge.core.names import Key
-from terway_edge.core.plans import PROTO, FibRoute, Link, Where
+from terway_edge.core.plans import PROTO, FibRoute, Link, Neighbour, Where
 from terway_edge.core.ports import Clock, Kernel
 
 log = logging.getLogger(__name__)
 
 
-def leases_from_kernel(kernel: Kernel, known: Sequence[Lease], backend: str, clock: Clock) -> list[Lease]:
-    """Leases of sandboxes that are plugged in but that a damaged store forgot, read off links and routes of ours.
+class Rebuilt(NamedTuple):
+    """Leases on record that the kernel disproves, and those that it proves and the record lacks."""
 
-    :param backend: the one they are given to, for the kernel does not say.
+    disproved: list[Lease]
+    found: list[Lease]
+
+
+def rebuild(kernel: Kernel, known: Sequence[Lease], backend: str, clock: Clock) -> Rebuilt:
+    """What a damaged store has wrong, read off links, routes and neighbour entries of ours.
+
+    A lease whose sandbox is not plugged in, and whose address nobody else uses, is neither: it may be on its way.
+
+    :param backend: the one that leases found are given to, for the kernel does not say.
     """
-    have = {lease.key for lease in known}
-    taken = {address for lease in known for address in lease.addresses}
-    found = []
-    for key, link in plugged_sandboxes(kernel.dump(Link)).items():
-        if key in have:
-            continue
-        routes = kernel.dump(FibRoute, Where(proto=PROTO, link=link.ifindex))
-        addresses = tuple(
-            sorted({r.prefix.address for r in routes if r.prefix.length == BITS[r.prefix.family]} - taken)
-        )
-        if addresses:
-            found.append(Lease(Sandbox(*key), addresses, backend, (), clock.now()))
-    return found
+    held = _held(kernel)
+    owners = {address: key for key, addresses in held.items() for address in addresses}
+    disproved = [
+        lease
+        for lease in known
+        if set(lease.addresses) != held.get(lease.key, set(lease.addresses))
+        or any(owners.get(address, lease.key) != lease.key for address in lease.addresses)
+    ]
+    kept = {lease.key for lease in known} - {lease.key for lease in disproved}
+    found = [
+        Lease(Sandbox(*key), tuple(sorted(addresses)), backend, (), clock.now())
+        for key, addresses in held.items()
+        if key not in kept
+    ]
+    return Rebuilt(disproved, found)
+
+
+def _held(kernel: Kernel) -> dict[Key, set[Address]]:
+    """The addresses of every sandbox that is plugged in by us."""
+    addresses: dict[int, set[Address]] = {}
+    for route in kernel.dump(FibRoute, Where(proto=PROTO)):
+        if route.prefix.length == BITS[route.prefix.family]:
+            addresses.setdefault(route.link, set()).add(route.prefix.address)
+    for neighbour in kernel.dump(Neighbour):
+        addresses.setdefault(neighbour.link, set()).add(neighbour.address)
+    plugged = plugged_sandboxes(kernel.dump(Link))
+    return {key: addresses[link.ifindex] for key, link in plugged.items() if link.ifindex in addresses}
 
 
 def orphans(kernel: Kernel, known: Sequence[Lease]) -> list[Key]:
