@@ -108,7 +108,11 @@ class FibRoute(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A policy routing rule."""
+    """A policy routing rule.
+
+    To the kernel a missing `src` or `dst` is a wildcard when it looks for an existing rule: give every priority one
+    shape, or a REPLACE may take another rule for the wanted one and a REMOVE may remove it.
+    """
 
     priority: int
     table: int
