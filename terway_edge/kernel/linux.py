@@ -38,7 +38,8 @@ class LinuxKernel:
         self._departing = Departing()
         self._applier = Applier(self._sockets, self._departing, _encoder(encoder))
         self._reaper = Reaper(self._sockets, self._departing, self._is_plugging)
-        self._monitors: list[Monitor] = []
+        self._monitor: Monitor | None = None
+        self._watching = threading.Lock()
         self._lock = threading.Lock()
         self._plugging = 0
 
@@ -78,15 +79,15 @@ class LinuxKernel:
         self._reaper.settle()
 
     def subscribe(self, listener: Callable[[KernelEvent], None]) -> Closable:
-        monitor = Monitor(self._sockets, self._departing, listener)
-        with self._lock:
-            self._monitors = [other for other in self._monitors if not other.closed] + [monitor]
-        return monitor
+        with self._watching:
+            if self._monitor is None:
+                self._monitor = Monitor(self._sockets, self._departing)
+            return self._monitor.listen(listener)
 
     def close(self) -> None:
         """Finish the unplugs asked for, end all threads, close all descriptors. No other call may be under way."""
-        for monitor in self._monitors:
-            monitor.close()
+        if self._monitor is not None:
+            self._monitor.close()
         self._reaper.close()
         self._sockets.close()
         if self._netns >= 0:

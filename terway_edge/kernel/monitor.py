@@ -49,13 +49,29 @@ READ = 1 << 16
 _log = logging.getLogger(__name__)
 
 
-class Monitor:
-    """A thread that calls `listener` for every change of others, until closed."""
+Listener = Callable[[KernelEvent], None]
 
-    def __init__(self, sockets: HostSockets, departing: Departing, listener: Callable[[KernelEvent], None]) -> None:
+
+class Subscription:
+    """One listener of a monitor. After close() it is not called any more, unless it is the listener that closes."""
+
+    def __init__(self, monitor: Monitor, listener: Listener) -> None:
+        self._monitor = monitor
+        self._listener = listener
+
+    def close(self) -> None:
+        self._monitor.drop(self._listener)
+
+
+class Monitor:
+    """A thread that calls every listener for every change of others, until closed. One reads for all: interpreting
+    what a pod's ADD causes costs as much as encoding it."""
+
+    def __init__(self, sockets: HostSockets, departing: Departing) -> None:
         """Events are caught from the moment this returns. Raises KernelError."""
         self._sockets = sockets
-        self._listener = listener
+        self._listeners: tuple[Listener, ...] = ()
+        self._telling = threading.RLock()
         self._interpreter = Interpreter(departing)
         self._lock = threading.Lock()
         self._socket = inside(sockets.netns, _subscribed)
@@ -70,8 +86,18 @@ class Monitor:
         self._thread = threading.Thread(target=self._run, name="terway-monitor", daemon=True)
         self._thread.start()
 
+    def listen(self, listener: Listener) -> Subscription:
+        with self._telling:
+            self._listeners += (listener,)
+        return Subscription(self, listener)
+
+    def drop(self, listener: Listener) -> None:
+        """Taken twice is harmless. Waits for a call of any listener that is under way in the monitor's thread."""
+        with self._telling:
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
+
     def close(self) -> None:
-        """After this the listener is not called any more, unless it is the listener that closes."""
+        """After this no listener is called any more, unless it is a listener that closes."""
         with self._lock:
             if not self.closed:
                 self.closed = True
@@ -134,10 +160,12 @@ class Monitor:
             at += size + 3 & ~3
 
     def _tell(self, event: KernelEvent) -> None:
-        try:
-            self._listener(event)
-        except Exception:  # noqa: BLE001 - a listener's mistake must not end the watch
-            _log.exception("a listener failed on %s", event)
+        with self._telling:
+            for listener in self._listeners:
+                try:
+                    listener(event)
+                except Exception:  # noqa: BLE001 - a listener's mistake must not end the watch
+                    _log.exception("a listener failed on %s", event)
 
 
 def _subscribed() -> socket.socket:

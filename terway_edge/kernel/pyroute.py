@@ -67,7 +67,7 @@ class ShapingMessage(tcmsg):
                 nla.encode(self)
 
     @staticmethod
-    def get_options(_message: Any, *args: Any, **kwargs: Any) -> Any:
+    def get_options(self: Any, *argv: Any, **kwarg: Any) -> Any:  # noqa: PLW0211 - pyroute2's signature
         return ShapingMessage.tbf_options
 
 

@@ -163,7 +163,7 @@ def test_listener_that_fails_is_called_again(real_world, stranger, eventually, c
     assert caplog.text.count("a listener failed on") == 2
 
 
-def test_listener_may_close_its_own_subscription(real_world, stranger, eventually):
+def test_listener_may_close_its_own_subscription(real_world, stranger, listener, eventually):
     seen = Listener()
 
     def listener(event: KernelEvent) -> None:
@@ -172,9 +172,19 @@ def test_listener_may_close_its_own_subscription(real_world, stranger, eventuall
 
     subscription = real_world.kernel.subscribe(listener)
     change(stranger, Verb.ADD, *routes(5))
-    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "terway-monitor"])
+    eventually(lambda: len(listener.events) == 5)
     assert len(seen.events) == 1
     subscription.close()
+
+
+def test_many_listeners_share_one_thread(real_world, stranger, listener, eventually):
+    more = [Listener() for _ in range(3)]
+    subscriptions = [real_world.kernel.subscribe(one) for one in more]
+    change(stranger, Verb.ADD, *routes(2))
+    eventually(lambda: all(len(one.events) == 2 for one in more))
+    assert len([thread for thread in threading.enumerate() if thread.name == "terway-monitor"]) == 1
+    for subscription in subscriptions:
+        subscription.close()
 
 
 def test_closed_subscription_is_silent(real_world, stranger, listener, eventually):
