@@ -1,0 +1,292 @@
+"""What flannel_route does beside the laws of every backend: pools, MTU, forwarding, masquerade, repair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import pytest
+
+from terway_edge.backends.flannel_route import FlannelRoute
+from terway_edge.backends.flannel_route.backend import wanted_masquerade
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.config import Settings
+from terway_edge.core.drift import TOLERATED, WINDOW
+from terway_edge.core.errors import Retry
+from terway_edge.core.models import Condition, RouteSet, StopReason
+from terway_edge.core.plans import PROTO, Change, FibRoute, LinkAddress, Sysctl, Verb, Where
+from terway_edge.testing import FakeKernel, MemoryFirewall
+from terway_edge.testing.contract import at_work
+from terway_edge.testing.harness import Harness, make_context, make_view
+
+NAME = "flannel_route"
+
+
+def working(**settings: object) -> AbstractContextManager[Harness]:
+    return at_work(NAME, FlannelRoute, settings=Settings.model_validate({"node_name": "node-a", **settings}))
+
+
+@pytest.fixture
+def harness() -> Iterator[Harness]:
+    with working() as made:
+        yield made
+
+
+def with_pod_cidrs(harness: Harness, *cidrs: str) -> None:
+    node = harness.view.node._replace(pod_cidrs=tuple(map(Prefix.parse, cidrs)))
+    harness.view = replace(harness.view, node=node)
+
+
+# --- addresses ----------------------------------------------------------------------------------------------------
+
+
+def test_addresses_come_from_the_pod_cidrs_of_the_node(harness):
+    lease = harness.allocate()
+    for address, prefix in zip(lease.addresses, harness.view.node.pod_cidrs, strict=True):
+        assert prefix.contains(address)
+    assert lease.pools == tuple(map(str, harness.view.node.pod_cidrs))
+
+
+def test_a_node_without_pod_cidr_makes_the_runtime_try_again_and_tells_the_operator_why(harness):
+    with_pod_cidrs(harness)
+    with pytest.raises(Retry, match=r"node-a has no spec\.podCIDR yet.*allocate-node-cidrs") as caught:
+        harness.allocate()
+    assert caught.value.after == 5
+    assert harness.context.ipam.leases() == ()
+
+
+def test_reserved_addresses_are_never_given_out():
+    with working(ipam={"reserved": ["10.244.1.1", "2001:db8:244:1::1", "203.0.113.1"]}) as harness:
+        given = {str(address) for _ in range(10) for address in harness.allocate().addresses}
+    assert not given & {"10.244.1.1", "2001:db8:244:1::1"}
+
+
+def test_a_changed_pod_cidr_serves_new_pods_and_keeps_old_leases(harness):
+    old = harness.allocate()
+    with_pod_cidrs(harness, "10.99.0.0/28")
+    new = harness.allocate()
+    assert Prefix.parse("10.99.0.0/28").contains(new.addresses[0])
+    assert harness.context.ipam.pools() == ("10.99.0.0/28",)
+    assert harness.allocate(old.sandbox) == old
+    harness.hooks.release(old)
+    assert harness.context.ipam.leases() == (new,)
+
+
+def test_a_pod_cidr_change_reaches_the_pools_with_the_next_routes_too(harness):
+    with_pod_cidrs(harness, "10.99.0.0/28")
+    harness.advertise(RouteSet())
+    assert harness.context.ipam.pools() == ("10.99.0.0/28",)
+
+
+def test_as_a_mere_advertiser_it_leaves_the_pod_cidr_to_the_backend():
+    with at_work(NAME, FlannelRoute, serves_pods=False) as harness:
+        harness.advertise(harness.routes())
+        assert harness.context.ipam.pools() == ()
+
+
+# --- MTU and forwarding -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("setting", "uplink_mtu", "expected"), [(1400, 1500, 1400), (None, 9000, 9000)])
+def test_the_mtu_is_the_settings_or_else_the_uplinks(setting, uplink_mtu, expected):
+    with working(mtu=setting) as harness:
+        harness.view = replace(harness.view, uplink=replace(harness.view.uplink, mtu=uplink_mtu))
+        assert harness.plug().attachment.mtu == expected
+
+
+def test_without_an_uplink_the_mtu_is_that_of_ethernet(harness):
+    harness.view = replace(harness.view, uplink=None)
+    assert harness.plug().attachment.mtu == 1500
+
+
+def test_the_node_forwards_both_families(harness):
+    kernel = harness.world.kernel
+    assert kernel.sysctl("ipv4/ip_forward") == "1"
+    assert kernel.sysctl("ipv6/conf/all/forwarding") == "1"
+
+
+@pytest.mark.parametrize(("before", "after"), [("0", "0"), ("1", "2"), ("2", "2")])
+def test_a_forwarding_node_keeps_its_default_route_from_router_advertisements(before, after):
+    kernel = FakeKernel()
+    kernel.create_link("up0", ifindex=10)
+    kernel.foreign_replace(Sysctl("ipv6/conf/up0/accept_ra", before))
+    FlannelRoute(make_context(kernel)).terway_edge_start(make_view(NAME))
+    assert kernel.sysctl("ipv6/conf/up0/accept_ra") == after
+
+
+def test_a_node_without_ipv6_pods_does_not_forward_ipv6():
+    kernel, view = FakeKernel(), make_view(NAME)
+    only4 = view.node._replace(pod_cidrs=view.node.pod_cidrs[:1])
+    FlannelRoute(make_context(kernel)).terway_edge_start(replace(view, node=only4))
+    assert kernel.sysctl("ipv4/ip_forward") == "1"
+    assert kernel.sysctl("ipv6/conf/all/forwarding") == "0"
+
+
+def test_a_node_that_may_not_forward_does_not_start():
+    kernel = FakeKernel()
+    kernel.fail_next(errno=30)
+    with pytest.raises(Retry, match=r"ip_forward.*cannot forward packets"):
+        FlannelRoute(make_context(kernel)).terway_edge_start(make_view(NAME))
+
+
+# --- masquerade ---------------------------------------------------------------------------------------------------
+
+
+def test_masquerade_spares_whoever_has_a_route_back():
+    view = make_view(NAME, others=1)
+    own, other = view.node, view.members[0].node
+    excluded = Prefix.parse("172.16.0.0/12")
+    wanted = wanted_masquerade(view, [excluded])
+    assert wanted.sources == tuple(sorted(own.pod_cidrs))
+    hosts = {address.host for node in (own, other) for address in node.addresses}
+    assert set(wanted.direct) == {*own.pod_cidrs, *other.pod_cidrs, *hosts, excluded}
+    assert list(wanted.direct) == sorted(wanted.direct)
+
+
+def test_masquerade_does_not_depend_on_the_order_of_nodes():
+    view = make_view(NAME, others=3)
+    assert wanted_masquerade(view, []) == wanted_masquerade(replace(view, members=view.members[::-1]), [])
+
+
+def test_the_firewall_is_written_once_for_equal_input_and_follows_changes(harness):
+    harness.advertise(harness.routes())
+    harness.advertise(harness.routes())
+    assert harness.firewall.writes == 1
+    harness.view = replace(harness.view, members=harness.view.members[:1])
+    harness.advertise(harness.routes())
+    assert harness.firewall.writes == 2
+    assert harness.firewall.masquerade == wanted_masquerade(harness.view, [])
+
+
+def test_pods_of_other_lans_are_reached_without_masquerade():
+    with working(
+        masquerade={"exclude": ["172.16.0.0/12"]}, routes={"edge_cidrs": ["10.0.0.0/8"], "gateway": ["192.0.2.254"]}
+    ) as harness:
+        harness.advertise(RouteSet())
+        assert {Prefix.parse("172.16.0.0/12"), Prefix.parse("10.0.0.0/8")} <= set(harness.firewall.masquerade.direct)
+
+
+def test_masquerade_that_was_switched_off_is_removed():
+    with working(masquerade={"enabled": False}) as harness:
+        harness.firewall.set_masquerade(wanted_masquerade(harness.view, []))
+        harness.advertise(harness.routes())
+        assert harness.firewall.masquerade is None
+
+
+# --- repair -------------------------------------------------------------------------------------------------------
+
+
+def via_routes(harness: Harness) -> set[FibRoute]:
+    return {route for route in harness.kernel.dump(FibRoute, Where(proto=PROTO)) if route.via is not None}
+
+
+@pytest.fixture
+def steal(harness: Harness) -> Callable[[], None]:
+    """A stranger removes one route of ours, always the same."""
+    harness.advertise(harness.routes())
+    victim = min(via_routes(harness))
+
+    def remove() -> None:
+        harness.world.interfere(Change(Verb.REMOVE, victim))
+
+    return remove
+
+
+def test_a_route_that_somebody_removes_is_put_back_at_once(harness, steal):
+    before = via_routes(harness)
+    steal()
+    assert via_routes(harness) == before
+    assert harness.hooks.report(NAME).in_sync
+
+
+def test_a_cover_route_is_put_back_too(harness):
+    harness.advertise(RouteSet())
+    before = set(harness.kernel.dump(FibRoute, Where(proto=PROTO)))
+    assert {route.prefix for route in before} == set(harness.view.node.pod_cidrs)
+    for route in before:
+        harness.world.interfere(Change(Verb.REMOVE, route))
+    assert set(harness.kernel.dump(FibRoute, Where(proto=PROTO))) == before
+
+
+def test_a_route_that_was_withdrawn_does_not_come_back(harness):
+    harness.advertise(harness.routes((2, 3)))
+    harness.advertise(harness.routes((2,)))
+    assert {route.via for route in via_routes(harness)} == set(harness.view.members[0].node.addresses)
+
+
+def test_a_fight_is_reported_and_backed_off_from_and_ends(harness, steal):
+    whole = via_routes(harness)
+    for _ in range(TOLERATED + 2):
+        steal()
+    assert via_routes(harness) < whole, "while backing off, the route is left to the other process"
+    (condition,) = harness.hooks.report(NAME).conditions
+    assert condition.reason == "RouteFight"
+    harness.clock.advance(3 * WINDOW)
+    harness.advertise(harness.routes())
+    assert via_routes(harness) == whole
+    assert harness.hooks.report(NAME).in_sync
+    steal()
+    assert via_routes(harness) == whole, "after a quiet time repairs are prompt again"
+
+
+def test_a_stopped_plugin_repairs_nothing(harness, steal):
+    whole = via_routes(harness)
+    harness.hooks.stop(NAME, StopReason.UPGRADE)
+    steal()
+    assert via_routes(harness) < whole
+
+
+# --- routes -------------------------------------------------------------------------------------------------------
+
+
+def test_without_an_uplink_only_the_own_pod_cidrs_are_covered(harness):
+    routes = harness.routes()
+    harness.view = replace(harness.view, uplink=None)
+    harness.advertise(routes)
+    assert {route.prefix for route in harness.kernel.dump(FibRoute, Where(proto=PROTO))} == set(
+        harness.view.node.pod_cidrs
+    )
+
+
+def test_routes_follow_the_uplink_to_another_link(harness):
+    harness.advertise(harness.routes())
+    other = harness.world.kernel.create_link("up1", ifindex=11)
+    for text, length in (("192.0.2.9", 24), ("2001:db8::9", 64)):
+        harness.world.interfere(Change(Verb.ADD, LinkAddress(other.ifindex, Address.parse(text), length)))
+    harness.view = replace(harness.view, uplink=replace(harness.view.uplink, ifindex=other.ifindex, name=other.name))
+    harness.advertise(harness.routes())
+    assert {route.link for route in via_routes(harness)} == {other.ifindex}
+    assert len(via_routes(harness)) == len(harness.routes().routes)
+
+
+def test_an_address_of_the_pod_cidr_that_no_pod_has_is_unreachable_and_not_sent_out(harness):
+    harness.advertise(harness.routes())
+    pod = harness.plug()
+    nobody = Address(4, harness.view.node.pod_cidrs[0].last - 1)
+    assert not harness.world.reaches(pod.sandbox.netns, nobody)
+    assert "unreachable" in harness.world.kernel.trace("", nobody).hops[-1]
+
+
+def test_the_report_counts_routes_and_carries_the_conditions_of_the_set(harness):
+    condition = Condition("OffLink", "node-b", "give it another node pool")
+    harness.advertise(replace(harness.routes(), conditions=(condition,)))
+    report = harness.hooks.report(NAME)
+    assert report.conditions == (condition,)
+    assert not report.in_sync
+    assert report.details["routes"] == len(harness.routes().routes) + len(harness.view.node.pod_cidrs)
+
+
+def test_uninstall_removes_the_firewall_table():
+    firewall = MemoryFirewall()
+    kernel = FakeKernel()
+    kernel.create_link("up0", ifindex=10)
+    plugin = FlannelRoute(make_context(kernel, firewall=firewall))
+    plugin.terway_edge_start(make_view(NAME))
+    plugin.terway_edge_advertise(RouteSet(), make_view(NAME))
+    assert firewall.masquerade is not None
+    plugin.terway_edge_stop(StopReason.UPGRADE)
+    assert firewall.masquerade is not None
+    plugin.terway_edge_stop(StopReason.UNINSTALL)
+    assert firewall.masquerade is None
+    assert kernel.dump(FibRoute, Where(proto=PROTO)) == []
