@@ -166,11 +166,11 @@ def test_listener_that_fails_is_called_again(real_world, stranger, eventually, c
 def test_listener_may_close_its_own_subscription(real_world, stranger, listener, eventually):
     seen = Listener()
 
-    def listener(event: KernelEvent) -> None:
+    def once(event: KernelEvent) -> None:
         seen(event)
         subscription.close()
 
-    subscription = real_world.kernel.subscribe(listener)
+    subscription = real_world.kernel.subscribe(once)
     change(stranger, Verb.ADD, *routes(5))
     eventually(lambda: len(listener.events) == 5)
     assert len(seen.events) == 1
