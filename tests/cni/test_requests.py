@@ -241,7 +241,7 @@ def test_absent_attachments_differ_from_none_at_all(keys, expected):
 
 
 @pytest.mark.parametrize(
-    "entries", ["a", {"a": 1}, [None], [{"containerID": "a"}], [{"containerID": "", "ifname": "b"}]]
+    "entries", ["a", {"a": 1}, {}, "", 0, False, [None], [{"containerID": "a"}], [{"containerID": "", "ifname": "b"}]]
 )
 def test_a_malformed_list_of_attachments_collects_nothing(entries):
     assert refused({"CNI_COMMAND": "GC"}, conf(**{"cni.dev/valid-attachments": entries})).code == 7
