@@ -1,0 +1,247 @@
+"""The loop from snapshots to advertisers: what starts a cycle, who is started, what is told, and what stays."""
+
+import threading
+
+import pluggy
+import pytest
+
+from terway_edge.agent.clock import BootClock
+from terway_edge.agent.reconciler import Reconciler
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.config import Settings
+from terway_edge.core.dispatcher import Dispatcher
+from terway_edge.core.errors import Refused
+from terway_edge.core.hookspecs import PROJECT, Hooks, hookimpl
+from terway_edge.core.models import Node, Uplink
+from terway_edge.core.ports import Problem, Snapshot
+from terway_edge.testing import RecordedEvents
+from tests.agent.rig import WAIT, eventually
+
+UPLINK = Uplink(2, "up0", 1500, ((Address.parse("192.0.2.1"), 24),), why="a test")
+EDGE = {"alibabacloud.com/is-edge-worker": "true", "alibabacloud.com/nodepool-id": "np"}
+
+
+def node(number, labels=EDGE, address=None):
+    address = address or f"192.0.2.{number}"
+    return Node(f"n{number}", labels, (Address.parse(address),), (Prefix.parse(f"10.{number}.0.0/24"),))
+
+
+def cluster(*numbers, **options):
+    return Snapshot(tuple(node(number) for number in numbers), **options)
+
+
+class Advertiser:
+    """A backend that remembers; `errors` are raised by start, one per call."""
+
+    def __init__(self):
+        self.started, self.errors, self.sets, self.cycles, self.go = [], [], [], 0, threading.Event()
+        self.go.set()
+
+    @hookimpl
+    def terway_edge_start(self, view):
+        if self.errors:
+            raise self.errors.pop()
+        self.started.append(view.node.name)
+
+    @hookimpl
+    def terway_edge_advertise(self, routes, view):
+        assert self.go.wait(WAIT)
+        self.sets.append((sorted(str(route.prefix) for route in routes.routes), routes.in_sync))
+
+    @hookimpl
+    def terway_edge_cycle_done(self):
+        self.cycles += 1
+
+
+class World:
+    def __init__(self, **settings):
+        self.plugin = Advertiser()
+        manager = pluggy.PluginManager(PROJECT)
+        manager.add_hookspecs(Hooks)
+        manager.register(self.plugin, name="flannel_route")
+        self.events, self.uplink, self.looked = RecordedEvents(), UPLINK, 0
+        self.reconciler = Reconciler(
+            Settings(node_name="n1", **settings),
+            Dispatcher(manager, lambda *failure: None),
+            self._find,
+            self.events,
+            BootClock(),
+        )
+
+    def _find(self, snapshot):
+        self.looked += 1
+        if isinstance(self.uplink, Exception):
+            raise self.uplink
+        return self.uplink
+
+    def run(self, snapshot):
+        self.reconciler.run_once(snapshot)
+        assert self.reconciler.settle(WAIT)
+
+    @property
+    def last(self):
+        return self.plugin.sets[-1]
+
+
+@pytest.fixture
+def world():
+    made = World()
+    yield made
+    made.plugin.go.set()
+    made.reconciler.stop()
+
+
+@pytest.fixture
+def running(world):
+    world.run(cluster(1, 2))
+    world.reconciler.start()
+    return world
+
+
+def test_the_first_cycle_starts_the_backend_and_advertises_the_whole_set(world):
+    world.run(cluster(1, 2, 3))
+    assert world.plugin.started == ["n1"]
+    assert world.last == (["10.2.0.0/24", "10.3.0.0/24"], True)
+    assert world.reconciler.node().why_not == ""
+    assert world.reconciler.active == ["flannel_route"]
+
+
+def test_an_incomplete_listing_is_advertised_as_such(world):
+    world.run(cluster(1, 2, in_sync=False))
+    assert world.last == (["10.2.0.0/24"], False)
+
+
+def test_a_change_is_advertised_and_an_equal_snapshot_is_not(running):
+    cycles = running.plugin.cycles
+    running.reconciler.set_snapshot(cluster(1, 2))
+    running.reconciler.set_snapshot(cluster(1, 2, 3))
+    eventually(lambda: running.last[0] == ["10.2.0.0/24", "10.3.0.0/24"])
+    running.reconciler.set_snapshot(cluster(1, 2, 3))
+    running.reconciler.set_snapshot(cluster(1, 3))
+    eventually(lambda: running.last[0] == ["10.3.0.0/24"])
+    assert running.plugin.cycles == cycles + 2
+    assert len(running.plugin.sets) == 3
+
+
+def test_a_burst_is_one_cycle_or_few(running):
+    cycles = running.plugin.cycles
+    for number in range(3, 60):
+        running.reconciler.set_snapshot(cluster(1, *range(2, number + 1)))
+    eventually(lambda: len(running.last[0]) == 58)
+    assert running.plugin.cycles - cycles <= 3
+
+
+def test_poking_compares_again_though_nothing_changed(running):
+    sets = len(running.plugin.sets)
+    running.reconciler.poke()
+    eventually(lambda: len(running.plugin.sets) == sets + 1)
+    assert running.looked == 2
+
+
+def test_a_slow_advertiser_delays_no_cycle_and_sees_the_newest_only(running):
+    running.plugin.go.clear()
+    running.reconciler.poke()
+    cycles = running.plugin.cycles
+    for number in (3, 4, 5):
+        running.reconciler.set_snapshot(cluster(1, number))
+        cycles += 1
+        eventually(lambda: len(running.reconciler.routes.routes) == 1)
+        eventually(lambda number=number: str(running.reconciler.routes.routes[0].prefix) == f"10.{number}.0.0/24")
+    running.plugin.go.set()
+    assert running.reconciler.settle(WAIT)
+    assert running.last[0] == ["10.5.0.0/24"]
+    assert ["10.4.0.0/24"] not in [routes for routes, _ in running.plugin.sets]
+
+
+def test_a_node_that_is_gone_keeps_its_routes_but_takes_no_pods(running):
+    running.reconciler.set_snapshot(cluster(2))
+    eventually(lambda: running.reconciler.view is None)
+    assert "set node_name" in running.reconciler.node().why_not
+    assert running.last[0] == ["10.2.0.0/24"]
+    assert "NodeUnknown" in running.events.reasons("n1")
+    running.reconciler.set_snapshot(cluster(1, 2))
+    eventually(lambda: running.reconciler.node().why_not == "")
+    eventually(lambda: "NodeUnknownResolved" in running.events.reasons("n1"))
+
+
+def test_a_node_to_be_skipped_says_so(world):
+    world.run(Snapshot((node(1, {**EDGE, "k8s.aliyun.com/ignore-by-terway": "true"}),)))
+    assert "labelled to be skipped" in world.reconciler.node().why_not
+    assert world.plugin.started == []
+
+
+def test_a_backend_that_cannot_start_is_told_and_tried_again(world):
+    world.plugin.errors = [Refused("no driver")]
+    world.run(cluster(1))
+    assert world.reconciler.node().why_not == "plugin flannel_route cannot start: no driver"
+    assert world.reconciler.active == []
+    assert world.plugin.sets == []
+    world.run(cluster(1))
+    assert world.reconciler.node().why_not == ""
+    assert world.plugin.started == ["n1"]
+
+
+def test_a_backend_that_is_not_loaded_is_named(world):
+    world.run(Snapshot((node(1, {}),)))
+    assert "needs backend 'terway', which is not loaded" in world.reconciler.node().why_not
+
+
+def test_the_last_uplink_stays_in_force_while_there_is_none(running):
+    running.uplink = Refused("no link to use")
+    running.reconciler.poke()
+    eventually(lambda: "NoUplink" in running.events.reasons())
+    assert running.reconciler.view.uplink == UPLINK
+    assert running.last[0] == ["10.2.0.0/24"]
+    running.uplink = UPLINK
+    running.reconciler.poke()
+    eventually(lambda: "NoUplinkResolved" in running.events.reasons())
+
+
+def test_a_node_that_gets_another_address_has_its_uplink_looked_for_again(running):
+    other = Uplink(3, "up1", 1500, ((Address.parse("198.51.100.1"), 24),), why="a test")
+    running.uplink = other
+    running.reconciler.set_snapshot(Snapshot((node(1, address="198.51.100.1"), node(2))))
+    eventually(lambda: running.reconciler.view.uplink == other)
+
+
+def test_conditions_are_told_once_when_they_come_and_once_when_they_go(running):
+    wrong = Snapshot((node(1), node(2, address="203.0.113.2")), (Problem("x.yaml", "is no YAML"),))
+    running.reconciler.set_snapshot(wrong)
+    eventually(lambda: "NoGateway" in running.events.reasons("n2"))
+    running.reconciler.poke()
+    eventually(lambda: running.looked >= 2)
+    running.reconciler.set_snapshot(cluster(1, 2))
+    eventually(lambda: "NoGatewayResolved" in running.events.reasons("n2"))
+    reasons = running.events.reasons()
+    assert reasons.count("NoGateway") == reasons.count("InvalidObject") == reasons.count("InvalidObjectResolved") == 1
+
+
+def test_a_deselected_advertiser_withdraws_everything():
+    world = World()
+    try:
+        world.run(cluster(1, 2))
+        world.run(Snapshot((node(1, {"alibabacloud.com/ens-instance-id": "i-1"}), node(2))))
+        assert world.last == ([], True)
+    finally:
+        world.reconciler.stop()
+
+
+def test_stop_ends_every_thread(running):
+    running.reconciler.stop()
+    names = {thread.name for thread in threading.enumerate()}
+    assert names.isdisjoint({"reconciler", "advertiser-flannel_route"})
+
+
+def test_a_cycle_that_fails_is_not_the_last(running, caplog):
+    class Broken:
+        @hookimpl
+        def terway_edge_select_backend(self):
+            raise RuntimeError("a plugin's mistake")
+
+    manager = running.reconciler._dispatcher._manager
+    manager.register(Broken(), name="broken")
+    running.reconciler.set_snapshot(cluster(1, 3))
+    eventually(lambda: "a plugin's mistake" in caplog.text)
+    manager.unregister(name="broken")
+    running.reconciler.set_snapshot(cluster(1, 3))
+    eventually(lambda: running.last[0] == ["10.3.0.0/24"])

@@ -1,0 +1,127 @@
+"""What others break is mended: at once from events, else by the audit; and nobody is fought for ever."""
+
+import pytest
+
+from terway_edge.core.names import link_macs
+from terway_edge.core.plans import FibRoute, LinkAddress, Neighbour, Rule, Where
+from tests.agent.rig import HOST_ADDRESS
+
+
+def host_route(rig, name):
+    return FibRoute(rig.lease(name).addresses[0].host, link=rig.link(name).ifindex)
+
+
+def host_neighbour(rig, name):
+    return Neighbour(rig.link(name).ifindex, rig.lease(name).addresses[0], link_macs((name, "eth0"))[1])
+
+
+@pytest.mark.parametrize("item", [host_route, host_neighbour])
+def test_what_belongs_to_a_pod_comes_back_at_once(rig, item):
+    rig.add("c1")
+    whole = rig.kernel.snapshot()
+    rig.kernel.foreign_remove(item(rig, "c1"))
+    assert rig.kernel.snapshot() == whole
+    assert rig.telemetry.repairs == {"event": 1}
+
+
+def test_a_flush_of_the_table_harms_no_pod(rig):
+    for name in ("c1", "c2"):
+        rig.add(name)
+    for family in (4, 6):
+        rig.kernel.flush_routes(family=family)
+    assert rig.reaches("c1")
+    assert rig.reaches("c2")
+
+
+def test_a_pods_link_set_down_comes_up_with_its_routes(rig):
+    rig.add("c1")
+    whole = rig.kernel.snapshot()
+    rig.kernel.set_link(rig.link("c1").name, up=False)
+    assert rig.kernel.snapshot() == whole
+
+
+def test_what_happened_while_nobody_listened_is_found_by_the_audit(rig):
+    rig.add("c1")
+    whole = rig.kernel.snapshot()
+    rig.die()
+    rig.kernel.flush_routes()
+    assert rig.repair.audit() == 1
+    assert rig.kernel.snapshot() == whole
+    assert rig.telemetry.repairs == {"audit": 1}
+    assert rig.repair.audit() == 0
+
+
+def test_lost_events_mean_looking_at_pods_and_surroundings(rig):
+    rig.add("c1")
+    whole = rig.kernel.snapshot()
+    rig.die()
+    rig.kernel.flush_routes()
+    rig.kernel.subscribe(rig.repair.on_event)
+    rig.kernel.overrun()
+    assert rig.kernel.snapshot() == whole
+    assert rig.pokes == 1
+
+
+def test_what_we_remove_ourselves_stays_away(rig):
+    rig.add("c1")
+    address = rig.lease("c1").addresses[0]
+    rig.delete("c1")
+    rig.kernel.foreign_add(FibRoute(address.host, link=rig.view.uplink.ifindex))
+    rig.kernel.foreign_remove(FibRoute(address.host, link=rig.view.uplink.ifindex))
+    assert rig.kernel.dump(FibRoute, Where(proto=158, family=4)) == []
+    assert rig.telemetry.repairs == {}
+
+
+def test_a_strangers_route_is_none_of_our_business(rig):
+    rig.add("c1")
+    foreign = host_route(rig, "c1")._replace(proto=3, metric=5)
+    rig.kernel.foreign_add(foreign)
+    rig.kernel.foreign_remove(foreign)
+    assert foreign not in rig.kernel.dump(FibRoute)
+
+
+def test_a_fight_is_given_up_until_the_audit_and_told(rig, caplog):
+    rig.add("c1")
+    route = host_route(rig, "c1")
+    for _ in range(6):
+        rig.kernel.foreign_remove(route)
+    assert route not in rig.kernel.dump(FibRoute)
+    assert rig.repair.audit() == 1
+    assert route in rig.kernel.dump(FibRoute)
+    assert "another process keeps removing" in caplog.text
+
+
+def test_a_pod_without_its_link_is_left_to_garbage_collection(rig):
+    rig.add("c1")
+    rig.kernel.delete_netns("/run/netns/c1")
+    assert rig.repair.audit() == 0
+    assert rig.lease("c1") is not None
+
+
+SURROUNDINGS = {
+    "another link": lambda rig: rig.kernel.create_link("eth9"),
+    "the uplink down": lambda rig: rig.kernel.set_link("up0", up=False),
+    "another address": lambda rig: rig.kernel.foreign_add(
+        LinkAddress(rig.view.uplink.ifindex, HOST_ADDRESS._replace(value=HOST_ADDRESS.value + 1), 24)
+    ),
+}
+
+
+@pytest.mark.parametrize("change", SURROUNDINGS)
+def test_what_concerns_the_uplink_is_passed_on(rig, change):
+    SURROUNDINGS[change](rig)
+    assert rig.pokes > 0
+
+
+def test_pods_coming_and_going_are_no_news(rig):
+    rig.add("c1")
+    rig.delete("c1")
+    assert rig.pokes == 0
+    assert rig.telemetry.repairs == {}
+
+
+def test_rules_of_others_are_no_news(rig):
+    rule = Rule(100, 254)
+    rig.kernel.foreign_add(rule)
+    rig.kernel.foreign_remove(rule)
+    assert rig.pokes == 0

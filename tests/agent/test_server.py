@@ -1,0 +1,293 @@
+"""The agent's socket with the real wire format: modes, callers, slowness, torn requests, draining."""
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from terway_edge.agent import server as server_module
+from terway_edge.agent.server import Server
+from terway_edge.cni.wire import MAGIC, Reply, WireError, call, encode_request
+from tests.agent.rig import WAIT, eventually
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run" / "cni.sock"
+
+
+@pytest.fixture
+def start(path):
+    servers = []
+
+    def make(handler, workers=4, at=path):
+        server = Server(at, workers, handler)
+        servers.append(server)
+        server.serve()
+        return server
+
+    yield make
+    for server in servers:
+        assert server.drain(WAIT), "a worker is stuck"
+
+
+def echo(request, connection):
+    connection.send(Reply(0, request.environ.get("CNI_CONTAINERID", "").encode() + request.stdin))
+
+
+def ask(path, container="c1", stdin=b"", budget=5.0):
+    return call(str(path), {"CNI_COMMAND": "STATUS", "CNI_CONTAINERID": container}, stdin, budget)
+
+
+def connect(path):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(WAIT)
+    sock.connect(str(path))
+    return sock
+
+
+def test_a_request_is_answered(start, path):
+    start(echo)
+    assert ask(path, "c1", b"!") == Reply(0, b"c1!")
+
+
+def test_only_root_can_reach_the_socket(start, path):
+    start(echo)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_directory_that_others_could_enter_is_closed(start, path):
+    path.parent.mkdir(mode=0o755)
+    start(echo)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_the_socket_was_never_open_to_others(start, path):
+    previous = os.umask(0)
+    try:
+        start(echo)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert os.umask(0) == 0, "the mask of the process is as before"
+    finally:
+        os.umask(previous)
+
+
+CALLER = """
+import os, sys
+os.setgid(65534); os.setuid(65534)
+from terway_edge.cni.wire import WireError, call
+try:
+    print(call(sys.argv[1], {"CNI_COMMAND": "STATUS"}))
+except WireError as error:
+    print("refused:", error)
+"""
+
+
+@pytest.mark.root
+def test_another_uid_is_not_served_even_if_it_can_connect(start, path, tmp_path):
+    served = []
+    start(lambda request, connection: (served.append(1), echo(request, connection)))
+    for directory in (*list(path.parents)[:4], path):
+        if directory.is_relative_to(tmp_path.parent.parent) or directory == path:
+            directory.chmod(0o777)
+    done = subprocess.run([sys.executable, "-c", CALLER, str(path)], capture_output=True, text=True, check=False)
+    assert "Permission denied" not in done.stdout, "the test must get as far as the credentials"
+    assert done.stdout.startswith("refused:"), done.stderr
+    assert served == []
+    assert ask(path) == Reply(0, b"c1")
+
+
+def test_allowed_are_root_and_ourselves(start):
+    assert start(echo)._allowed == {0, os.geteuid()}
+
+
+def test_a_stale_socket_is_replaced(start, path):
+    path.parent.mkdir()
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(path))
+    stale.close()
+    start(echo)
+    assert ask(path) == Reply(0, b"c1")
+
+
+def test_a_path_that_is_too_long_says_so(start, tmp_path):
+    long = tmp_path / ("x" * 100) / "cni.sock"
+    with pytest.raises(OSError, match=r"longer than the 107 bytes.*choose another run_dir"):
+        start(echo, at=long)
+
+
+def test_fifty_callers_at_once_are_all_answered(start, path):
+    start(echo, workers=8)
+    answers = {}
+
+    def one(number):
+        answers[number] = ask(path, f"c{number}", b"x" * 10_000, 20.0)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    assert answers == {number: Reply(0, f"c{number}".encode() + b"x" * 10_000) for number in range(50)}
+
+
+WHOLE = encode_request({"CNI_COMMAND": "STATUS"}, b"{}", 1000)
+
+
+@pytest.mark.parametrize("length", range(len(WHOLE)))
+def test_a_torn_request_is_dropped_at_every_length(start, path, length):
+    served = []
+    start(lambda request, connection: (served.append(request), echo(request, connection)), workers=1)
+    with connect(path) as sock:
+        sock.sendall(WHOLE[:length])
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(100) == b""
+    assert ask(path) == Reply(0, b"c1")
+    assert len(served) == 1
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(frame=st.one_of(st.binary(max_size=200), st.binary(max_size=60).map(lambda tail: MAGIC + tail)))
+def test_no_bytes_end_a_worker(tmp_path_factory, frame):
+    path = tmp_path_factory.mktemp("fuzz") / "run" / "cni.sock"
+    server = Server(path, 1, echo)
+    server.serve()
+    try:
+        with connect(path) as sock:
+            sock.sendall(frame)
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(4096):
+                pass
+        assert ask(path) == Reply(0, b"c1")
+    except ConnectionError:
+        assert ask(path) == Reply(0, b"c1")
+    finally:
+        assert server.drain(WAIT)
+
+
+def test_a_handler_that_raises_does_not_end_its_worker(start, path, caplog):
+    def broken(request, connection):
+        raise RuntimeError("a bug")
+
+    start(broken, workers=1)
+    for _ in range(3):
+        with pytest.raises(WireError):
+            ask(path, budget=5.0)
+    eventually(lambda: caplog.text.count("RuntimeError: a bug") == 3)
+
+
+@pytest.mark.slow
+def test_a_slow_caller_holds_a_worker_no_longer_than_its_time(start, path):
+    start(echo, workers=1)
+    with connect(path) as slow:
+        began = time.monotonic()
+        slow.sendall(WHOLE[:5])  # and then nothing
+        assert ask(path, budget=20.0) == Reply(0, b"c1")
+        assert time.monotonic() - began < 7
+        assert slow.recv(1) == b"", "the slow one was dropped"
+
+
+def test_a_caller_who_does_not_take_the_answer_holds_a_worker_no_longer_than_its_time(start, path, monkeypatch):
+    monkeypatch.setattr(server_module, "SEND_TIMEOUT", 0.2)
+    taken = []
+
+    def big(request, connection):
+        answer = b"x" * (8 << 20) if "CNI_NETNS" in request.environ else b"small"
+        taken.append(connection.send(Reply(0, answer)))
+
+    start(big, workers=1)
+    with connect(path) as deaf:
+        deaf.sendall(encode_request({"CNI_COMMAND": "ADD", "CNI_NETNS": "/n"}, b"", 1000))
+        assert ask(path, budget=10.0) == Reply(0, b"small")
+    assert taken == [False, True]
+
+
+def test_a_caller_who_goes_away_is_noticed_and_one_who_waits_is_not_taken_for_gone(start, path):
+    seen, go = [], threading.Event()
+
+    def handler(request, connection):
+        seen.append(connection.gone())
+        assert go.wait(WAIT)
+        seen.append(connection.gone())
+        seen.append(connection.send(Reply(0, b"")))
+
+    start(handler)
+    sock = connect(path)
+    sock.sendall(WHOLE)
+    eventually(lambda: seen == [False])
+    sock.close()
+    go.set()
+    eventually(lambda: len(seen) == 3)
+    assert seen == [False, True, False]
+
+
+def test_drain_waits_for_what_is_in_flight_and_takes_no_more(path):
+    began, go, answers = threading.Event(), threading.Event(), []
+
+    def handler(request, connection):
+        began.set()
+        assert go.wait(WAIT)
+        echo(request, connection)
+
+    server = Server(path, 2, handler)
+    server.serve()
+    caller = threading.Thread(target=lambda: answers.append(ask(path, "last", budget=20.0)))
+    caller.start()
+    assert began.wait(WAIT)
+    drained = []
+    drainer = threading.Thread(target=lambda: drained.append(server.drain(WAIT)))
+    drainer.start()
+    eventually(lambda: not path.exists())
+    with pytest.raises(WireError, match="no agent answers"):
+        ask(path)
+    go.set()
+    drainer.join(WAIT)
+    caller.join(WAIT)
+    assert drained == [True]
+    assert answers == [Reply(0, b"last")]
+
+
+def test_drain_gives_up_after_its_time_however_many_workers_hang(path):
+    go, running = threading.Event(), []
+
+    def hang(request, connection):
+        running.append(1)
+        go.wait(WAIT)
+
+    server = Server(path, 4, hang)
+    server.serve()
+    socks = [connect(path) for _ in range(4)]
+    for sock in socks:
+        sock.sendall(WHOLE)
+    eventually(lambda: len(running) == 4)
+    began = time.monotonic()
+    assert server.drain(0.2) is False
+    assert time.monotonic() - began < 0.7, "the time is for all workers together"
+    go.set()
+    for sock in socks:
+        sock.close()
+    for thread in server._threads:
+        thread.join(WAIT)
+
+
+def test_no_descriptor_is_kept_of_past_requests(start, path):
+    start(echo, workers=2)
+
+    def netns():
+        return len(os.listdir("/proc/self/fd"))
+
+    ask(path)
+    before = eventually(netns)
+    for _ in range(50):
+        call(str(path), {"CNI_COMMAND": "ADD", "CNI_NETNS": "/proc/self/ns/net"})
+        with connect(path) as sock:
+            sock.sendall(WHOLE[:7])
+    eventually(lambda: netns() <= before, "descriptors being closed")

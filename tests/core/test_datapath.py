@@ -1,0 +1,106 @@
+"""The plans that plug a pod in and out, as data: what is in them, and where."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.datapath import GATEWAYS, attach_plan, attachment, detach_plan, host_items
+from terway_edge.core.models import Bandwidth, Lease, Sandbox
+from terway_edge.core.names import link_macs, link_name
+from terway_edge.core.plans import HOST, FibRoute, LinkAddress, Neighbour, Shaping, Sysctl, Verb, Veth
+from terway_edge.testing.plan_rules import check
+
+V4, V6 = Address.parse("10.0.0.5"), Address.parse("fd00::5")
+SANDBOX = Sandbox("c1", "eth0", "/run/netns/p1")
+
+
+def lease(*addresses, sandbox=SANDBOX):
+    return Lease(sandbox, addresses, "b", ("p",) * len(addresses), 0.0)
+
+
+def plan_of(*addresses, sandbox=SANDBOX, mtu=1500):
+    return attach_plan(sandbox, lease(*addresses, sandbox=sandbox), host_link=7, pod_link=8, mtu=mtu)
+
+
+def items(plan, kind, step=None):
+    steps = plan.steps if step is None else [plan.steps[step]]
+    return [change.item for one in steps for change in one.changes if isinstance(change.item, kind)]
+
+
+def test_a_pod_takes_three_steps_host_pod_host():
+    plan = plan_of(V4, V6)
+    check(plan)
+    assert [step.netns for step in plan.steps] == [HOST, "/run/netns/p1", HOST]
+    assert plan.atomic
+
+
+def test_the_pod_gets_host_addresses_a_default_route_and_its_gateways_mac():
+    host_mac, pod_mac = link_macs(SANDBOX.key)
+    plan = plan_of(V4, V6)
+    assert items(plan, LinkAddress) == [LinkAddress(8, V4, 32), LinkAddress(8, V6, 128)]
+    assert items(plan, Neighbour, 1) == [Neighbour(8, GATEWAYS[4], host_mac), Neighbour(8, GATEWAYS[6], host_mac)]
+    assert items(plan, FibRoute, 1) == [
+        FibRoute(Prefix(family, 0, 0), GATEWAYS[family], 8, onlink=True) for family in (4, 6)
+    ]
+    (veth,) = items(plan, Veth)
+    assert (veth.name, veth.mac, veth.peer_name, veth.peer_mac) == (link_name(SANDBOX.key), host_mac, "eth0", pod_mac)
+
+
+def test_the_host_reaches_each_address_by_route_and_neighbour():
+    _, pod_mac = link_macs(SANDBOX.key)
+    expected = [
+        FibRoute(V4.host, link=7), Neighbour(7, V4, pod_mac), FibRoute(V6.host, link=7), Neighbour(7, V6, pod_mac),
+    ]  # fmt: skip
+    assert host_items(lease(V4, V6), 7) == expected
+    assert items(plan_of(V4, V6), (FibRoute, Neighbour), 2) == expected
+
+
+def test_router_advertisements_are_refused_where_there_is_ipv6_only():
+    assert Sysctl("ipv6/conf/eth0/accept_ra", "0") in items(plan_of(V6), Sysctl)
+    assert items(plan_of(V4), Sysctl) == []
+
+
+def test_an_open_descriptor_of_the_namespace_is_used_before_its_path():
+    plan = plan_of(V4, sandbox=Sandbox("c1", "eth0", "/run/netns/p1", netns_fd=5))
+    assert plan.steps[1].netns == 5
+    assert items(plan, Veth)[0].netns == 5
+
+
+def test_detach_takes_the_routes_back_and_goes_on_after_failures():
+    plan = detach_plan(lease(V4, V6))
+    assert not plan.atomic
+    assert [(c.verb, c.item) for c in plan.steps[0].changes] == [
+        (Verb.REMOVE, FibRoute(V4.host)),
+        (Verb.REMOVE, FibRoute(V6.host)),
+    ]
+
+
+def test_the_attachment_tells_what_the_plan_made():
+    told = attachment(lease(V6, V4), 1400)
+    assert (told.host_link, told.host_mac, told.pod_mac) == (link_name(SANDBOX.key), *link_macs(SANDBOX.key))
+    assert (told.mtu, told.addresses, told.gateways) == (1400, (V6, V4), (GATEWAYS[4], GATEWAYS[6]))
+
+
+@pytest.mark.parametrize("limits", [None, Bandwidth(), Bandwidth(ingress_burst=5)])
+def test_no_limit_means_no_shaping(limits):
+    assert items(plan_of(V4, sandbox=Sandbox("c1", "eth0", "/n", bandwidth=limits)), Shaping) == []
+
+
+def test_the_pod_end_limits_what_the_pod_sends_and_the_host_end_what_it_gets():
+    plan = plan_of(V4, sandbox=Sandbox("c1", "eth0", "/n", bandwidth=Bandwidth(8_000_000, 0, 16_000_000, 0)))
+    assert [(s.link, s.rate) for s in items(plan, Shaping, 1)] == [(8, 2_000_000)]
+    assert [(s.link, s.rate) for s in items(plan, Shaping, 2)] == [(7, 1_000_000)]
+
+
+rates = st.integers(1, 10**12)
+bursts = st.sampled_from([0, 1, 8 * 10**6, 2**32 - 1, 8 * (2**32 - 1), 10**13])
+
+
+@given(rates, bursts, st.integers(576, 65535))
+def test_a_bucket_always_holds_a_packet_and_never_more_than_a_seconds_worth_of_asked_burst(rate, burst, mtu):
+    plan = plan_of(V4, sandbox=Sandbox("c1", "eth0", "/n", bandwidth=Bandwidth(rate, burst)), mtu=mtu)
+    (shaping,) = items(plan, Shaping)
+    assert shaping.rate == max(rate // 8, 1)
+    assert mtu <= shaping.burst <= max(shaping.rate, mtu + 1500)
+    assert shaping.limit >= shaping.burst

@@ -1,0 +1,238 @@
+"""Routing of hooks: to whom, in which shape, and what a failing plugin may not do to the others."""
+
+import pluggy
+import pytest
+
+from terway_edge.core.dispatcher import Dispatcher, explain
+from terway_edge.core.errors import Bug, Refused, Retry
+from terway_edge.core.hookspecs import PROJECT, Hooks, hookimpl
+from terway_edge.core.models import (
+    Attachment,
+    Discrepancy,
+    Lease,
+    Node,
+    NodeView,
+    Report,
+    RouteSet,
+    Sandbox,
+    Selection,
+    StopReason,
+)
+
+SANDBOX = Sandbox("c1", "eth0", "/n")
+VIEW = NodeView(Node("n1", {}, (), ()), Selection("one"))
+ATTACHMENT = Attachment("tw0", b"", b"", 1500, (), ())
+
+
+def lease(backend="one", sandbox=SANDBOX):
+    return Lease(sandbox, (), backend, (), 0.0)
+
+
+class Plugin:
+    """Notes every call in `calls` as (plugin, hook); answers what `answers` says, or raises it."""
+
+    def __init__(self, name, calls, answers):
+        self.name, self.calls, self.answers = name, calls, answers
+
+    def _answer(self, hook, default=None):
+        self.calls.append((self.name, hook))
+        answer = self.answers.get((self.name, hook), default)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @hookimpl
+    def terway_edge_select_backend(self):
+        return self._answer("select_backend")
+
+    @hookimpl
+    def terway_edge_start(self):
+        self._answer("start")
+
+    @hookimpl
+    def terway_edge_stop(self, reason):
+        self._answer(f"stop {reason}")
+
+    @hookimpl
+    def terway_edge_allocate(self):
+        return self._answer("allocate", lease(self.name))
+
+    @hookimpl
+    def terway_edge_attach(self):
+        return self._answer("attach", ATTACHMENT)
+
+    @hookimpl
+    def terway_edge_check(self, repair):
+        return self._answer(f"check {repair}")
+
+    @hookimpl
+    def terway_edge_detach(self):
+        self._answer("detach")
+
+    @hookimpl
+    def terway_edge_release(self):
+        self._answer("release")
+
+    @hookimpl
+    def terway_edge_advertise(self):
+        self._answer("advertise")
+
+    @hookimpl
+    def terway_edge_report(self):
+        return self._answer("report", Report(self.name, True))
+
+    @hookimpl
+    def terway_edge_lease_granted(self):
+        self._answer("lease_granted")
+
+    @hookimpl
+    def terway_edge_lease_released(self):
+        self._answer("lease_released")
+
+    @hookimpl
+    def terway_edge_cycle_done(self):
+        self._answer("cycle_done")
+
+    @hookimpl
+    def terway_edge_metrics(self):
+        self._answer("metrics")
+
+
+class Silent:
+    """A plugin without any hook."""
+
+
+@pytest.fixture
+def calls():
+    return []
+
+
+@pytest.fixture
+def answers():
+    return {}
+
+
+@pytest.fixture
+def failures():
+    return []
+
+
+@pytest.fixture
+def dispatcher(calls, answers, failures):
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    for name in ("one", "two", "three"):
+        manager.register(Plugin(name, calls, answers), name=name)
+    manager.register(Silent(), name="silent")
+    return Dispatcher(manager, lambda *failure: failures.append(failure))
+
+
+ROUTED = {
+    "start": lambda d, name: d.start(name, VIEW),
+    "stop upgrade": lambda d, name: d.stop(name, StopReason.UPGRADE),
+    "allocate": lambda d, name: d.allocate(name, SANDBOX, VIEW),
+    "attach": lambda d, name: d.attach(SANDBOX, lease(name), VIEW),
+    "check True": lambda d, name: d.check(SANDBOX, lease(name), repair=True),
+    "detach": lambda d, name: d.detach(SANDBOX, lease(name)),
+    "release": lambda d, name: d.release(lease(name)),
+    "advertise": lambda d, name: d.advertise(name, RouteSet(), VIEW),
+    "report": lambda d, name: d.report(name),
+}
+
+
+@pytest.mark.parametrize("hook", ROUTED)
+@pytest.mark.parametrize("name", ["one", "two"])
+def test_a_routed_hook_reaches_exactly_one_plugin(dispatcher, calls, hook, name):
+    ROUTED[hook](dispatcher, name)
+    ROUTED[hook](dispatcher, name)  # the second call uses a kept caller
+    assert calls == [(name, hook)] * 2
+
+
+@pytest.mark.parametrize("hook", [hook for hook in ROUTED if hook != "report"])
+def test_an_absent_plugin_is_named(dispatcher, calls, hook):
+    with pytest.raises(Refused, match=r"'four' is not loaded.*three"):
+        ROUTED[hook](dispatcher, "four")
+    assert calls == []
+
+
+OBSERVERS = {
+    "lease_granted": lambda d: d.lease_granted(lease()),
+    "lease_released": lambda d: d.lease_released(lease()),
+    "cycle_done": lambda d: d.cycle_done(RouteSet()),
+    "metrics": lambda d: d.metrics(None),
+}
+
+
+@pytest.mark.parametrize("hook", OBSERVERS)
+@pytest.mark.parametrize("failing", ["one", "two", "three"])
+def test_a_failing_observer_silences_no_other(dispatcher, calls, answers, failures, hook, failing):
+    error = answers[failing, hook] = RuntimeError("broken")
+    OBSERVERS[hook](dispatcher)
+    assert sorted(calls) == [("one", hook), ("three", hook), ("two", hook)]
+    assert failures == [(failing, hook, error)]
+
+
+@pytest.mark.parametrize(
+    ("hook", "wrong"),
+    [
+        ("allocate", "an address"),
+        ("allocate", None),
+        ("allocate", lease("two")),
+        ("allocate", lease(sandbox=Sandbox("c2", "eth0"))),
+        ("attach", None),
+        ("attach", lease()),
+        ("check True", "all is well"),
+        ("check True", ["a text"]),
+        ("check True", 5),
+    ],
+)
+def test_a_wrong_answer_is_a_bug_that_names_the_plugin(dispatcher, answers, hook, wrong):
+    answers["one", hook] = wrong
+    with pytest.raises(Bug, match=f"backend one answered {hook.split()[0]}"):
+        ROUTED[hook](dispatcher, "one")
+
+
+def test_a_wrong_answer_to_selection_is_a_bug(dispatcher, answers):
+    answers["one", "select_backend"] = "flannel_route"
+    with pytest.raises(Bug, match="select_backend with str"):
+        dispatcher.select_backend(VIEW.node)
+
+
+def test_selection_asks_all_until_one_answers(dispatcher, calls, answers):
+    assert dispatcher.select_backend(VIEW.node) is None
+    assert len(calls) == 3
+    answers["two", "select_backend"] = Selection("two")
+    assert dispatcher.select_backend(VIEW.node) == Selection("two")
+
+
+def test_no_complaint_is_an_empty_sequence(dispatcher, answers):
+    assert dispatcher.check(SANDBOX, lease(), repair=False) == ()
+    answers["one", "check False"] = [Discrepancy("link is down")]
+    assert dispatcher.check(SANDBOX, lease(), repair=False) == [Discrepancy("link is down")]
+
+
+@pytest.mark.parametrize("wrong", [RuntimeError("broken"), "in sync", 0])
+def test_a_report_that_cannot_be_had_harms_nobody(dispatcher, answers, failures, wrong):
+    answers["one", "report"] = wrong
+    assert dispatcher.report("one") is None
+    assert [failure[:2] for failure in failures] == [("one", "report")]
+    assert dispatcher.report("two") == Report("two", True)
+    assert dispatcher.report("silent") is None
+
+
+def test_errors_of_a_backend_reach_the_caller_as_they_are(dispatcher, answers):
+    answers["one", "allocate"] = Retry("later", after=3)
+    with pytest.raises(Retry, match="later") as raised:
+        dispatcher.allocate("one", SANDBOX, VIEW)
+    assert raised.value.after == 3
+
+
+def test_names_are_those_registered(dispatcher):
+    assert sorted(dispatcher.names) == ["one", "silent", "three", "two"]
+    assert dispatcher.has("one")
+    assert not dispatcher.has("four")
+
+
+def test_explanations_name_strangers_errors_and_let_ours_speak():
+    assert explain(Retry("come again")) == "come again"
+    assert explain(KeyError("x")) == "KeyError: 'x'"

@@ -1,0 +1,54 @@
+"""Names of links: short enough for the kernel, different for different sandboxes, and proof of whose a link is."""
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from terway_edge.core.names import is_own_link, key_of_alias, link_alias, link_macs, link_name
+
+container_ids = st.text("abcdef0123456789-_.", min_size=1, max_size=64)
+ifnames = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=15)
+keys = st.tuples(container_ids, ifnames)
+
+
+def test_a_hundred_thousand_names_are_all_different_and_fit():
+    names = {link_name((f"{number:064x}", "eth0")) for number in range(100_000)}
+    assert len(names) == 100_000
+    assert {len(name.encode()) for name in names} == {15}  # IFNAMSIZ less the NUL
+
+
+def test_another_interface_of_the_same_container_has_another_link():
+    assert link_name(("c1", "eth0")) != link_name(("c1", "net1"))
+    assert link_macs(("c1", "eth0")) != link_macs(("c1", "net1"))
+
+
+@given(keys)
+def test_macs_are_unicast_locally_administered_and_two(key):
+    host, pod = link_macs(key)
+    assert host != pod
+    for mac in (host, pod):
+        assert len(mac) == 6
+        assert mac[0] & 3 == 2
+
+
+@given(keys)
+def test_an_alias_tells_its_sandbox(key):
+    assert key_of_alias(link_alias(key)) == key
+    assert is_own_link(link_name(key), link_alias(key))
+
+
+@given(keys, keys)
+def test_neither_name_nor_alias_alone_proves_a_link(key, other):
+    assume(key != other)
+    assert not is_own_link(link_name(key), link_alias(other))
+    assert not is_own_link(link_name(key), "")
+    assert not is_own_link("eth0", link_alias(key))
+
+
+@given(st.text(max_size=300))
+def test_no_alias_of_a_stranger_is_taken_for_ours(alias):
+    assert not is_own_link("tw0123456789abc", alias)
+
+
+@given(st.text(min_size=1, max_size=400), ifnames)
+def test_an_alias_fits_the_kernel_and_stays_text(container_id, ifname):
+    assert len(link_alias((container_id, ifname)).encode()) <= 255

@@ -1,0 +1,188 @@
+"""Plugging in and out on the kernel's twin: what remains, what is found missing, and what is mended."""
+
+import errno
+
+import pytest
+
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.datapath import GATEWAYS
+from terway_edge.core.errors import KernelError, Refused
+from terway_edge.core.models import Lease, Sandbox
+from terway_edge.core.names import link_macs, link_name
+from terway_edge.core.plans import FibRoute, Link, LinkAddress, LinkSetting, Neighbour, Veth, Where
+from terway_edge.core.plumbing import FIRST_IFINDEX, Plumbing
+from terway_edge.testing import FakeKernel
+
+NETNS = "/run/netns/p1"
+ADDRESSES = (Address.parse("10.0.0.5"), Address.parse("fd00::5"))
+SANDBOX = Sandbox("c1", "eth0", NETNS)
+LEASE = Lease(SANDBOX, ADDRESSES, "b", ("p4", "p6"), 0.0)
+HOST_ONLY = Sandbox("c1", "eth0")
+HOST_LINK = link_name(SANDBOX.key)
+
+
+@pytest.fixture
+def kernel():
+    kernel = FakeKernel(unplug_at_once=True)
+    kernel.create_netns(NETNS)
+    return kernel
+
+
+@pytest.fixture
+def plumbing(kernel):
+    return Plumbing(kernel)
+
+
+@pytest.fixture
+def plugged(plumbing):
+    plumbing.attach(SANDBOX, LEASE, 1500)
+    return plumbing
+
+
+def link(kernel, name=HOST_LINK, netns=""):
+    return next(i for i in kernel.dump(Link, Where(netns=netns)) if i.name == name)
+
+
+def test_attach_makes_the_pod_reachable_and_detach_leaves_nothing(kernel, plumbing):
+    before = kernel.snapshot()
+    plumbing.attach(SANDBOX, LEASE, 1500)
+    assert all(kernel.trace("", address).arrived for address in ADDRESSES)
+    plumbing.detach(LEASE)
+    assert kernel.snapshot() == before
+    plumbing.detach(LEASE)
+    assert kernel.snapshot() == before
+
+
+def test_links_take_indexes_far_from_the_kernels_and_go_on_after_a_restart(kernel, plugged):
+    assert link(kernel).ifindex == FIRST_IFINDEX
+    kernel.create_netns("/run/netns/p2")
+    sandbox = Sandbox("c2", "eth0", "/run/netns/p2")
+    Plumbing(kernel).attach(sandbox, Lease(sandbox, (Address.parse("10.0.0.6"),), "b", ("p4",), 0.0), 1500)
+    assert link(kernel, link_name(sandbox.key)).ifindex == FIRST_IFINDEX + 1
+
+
+def test_a_taken_index_is_passed_over(kernel, plumbing):
+    kernel.create_link("other0", ifindex=FIRST_IFINDEX)
+    plumbing.attach(SANDBOX, LEASE, 1500)
+    assert link(kernel).ifindex == FIRST_IFINDEX + 1
+
+
+def test_an_existing_pod_link_is_refused_and_left_alone(kernel, plugged):
+    sandbox = Sandbox("c2", "eth0", NETNS)
+    lease = Lease(sandbox, (Address.parse("10.0.0.6"),), "b", ("p4",), 0.0)
+    before = kernel.snapshot()
+    with pytest.raises(Refused, match=r"eth0 exists already in /run/netns/p1; nothing was changed"):
+        plugged.attach(sandbox, lease, 1500)
+    assert kernel.snapshot() == before
+
+
+def test_a_strangers_link_with_our_name_is_an_error_and_left_alone(kernel, plumbing):
+    kernel.create_link(HOST_LINK)
+    before = kernel.snapshot()
+    with pytest.raises(KernelError) as refused:
+        plumbing.attach(SANDBOX, LEASE, 1500)
+    assert refused.value.errno == errno.EEXIST
+    plumbing.detach(LEASE)
+    assert kernel.snapshot() == before
+
+
+def test_a_failure_at_any_change_leaves_nothing_behind(kernel, plumbing):
+    before = kernel.snapshot()
+    changes, reasons = 0, []
+    while True:
+        kernel.fail_after(changes, errno.EIO)
+        try:
+            plumbing.attach(SANDBOX, LEASE, 1500)
+            break
+        except KernelError as error:
+            reasons.append(error.errno)
+        assert kernel.snapshot() == before, f"left behind by a failure at change {changes}"
+        changes += 1
+    assert reasons == [errno.EIO] * changes
+    assert changes > 10
+
+
+def test_a_whole_pod_has_no_discrepancies(plugged):
+    assert plugged.check(SANDBOX, LEASE) == []
+
+
+def _remove(kernel, item, netns=""):
+    kernel.foreign_remove(item, netns)
+
+
+def pod_link(kernel):
+    return link(kernel, "eth0", NETNS).ifindex
+
+
+DAMAGES = {
+    "host route": lambda k: _remove(k, FibRoute(ADDRESSES[0].host, link=link(k).ifindex)),
+    "host IPv6 route": lambda k: _remove(k, FibRoute(ADDRESSES[1].host, link=link(k).ifindex)),
+    "host neighbour": lambda k: _remove(k, Neighbour(link(k).ifindex, ADDRESSES[0], link_macs(SANDBOX.key)[1])),
+    "host link down": lambda k: k.set_link(HOST_LINK, up=False),
+}
+POD_DAMAGES = {
+    "address": lambda k: _remove(k, LinkAddress(pod_link(k), ADDRESSES[0], 32), NETNS),
+    "default route": lambda k: _remove(
+        k, FibRoute(Prefix(4, 0, 0), GATEWAYS[4], pod_link(k), onlink=True), NETNS
+    ),
+    "gateway": lambda k: _remove(k, Neighbour(pod_link(k), GATEWAYS[6], link_macs(SANDBOX.key)[0]), NETNS),
+    "gateway's MAC": lambda k: k.foreign_replace(Neighbour(pod_link(k), GATEWAYS[4], b"\x02\0\0\0\0\1"), NETNS),
+    "link down": lambda k: k.foreign_replace(LinkSetting(pod_link(k), up=False), NETNS),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, *POD_DAMAGES])
+def test_check_sees_every_damage_and_changes_nothing(kernel, plugged, damage):
+    (DAMAGES | POD_DAMAGES)[damage](kernel)
+    before = kernel.snapshot()
+    found = plugged.check(SANDBOX, LEASE)
+    assert found
+    assert not any(discrepancy.mended for discrepancy in found)
+    assert kernel.snapshot() == before
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_wrong_on_the_host_is_mended(kernel, plugged, damage):
+    whole = kernel.snapshot()
+    DAMAGES[damage](kernel)
+    assert kernel.snapshot() != whole
+    found = plugged.check(HOST_ONLY, LEASE, repair=True)
+    assert found
+    assert all(discrepancy.mended for discrepancy in found)
+    assert kernel.snapshot() == whole
+    assert plugged.check(SANDBOX, LEASE) == []
+
+
+def test_a_missing_host_link_is_told_and_cannot_be_mended(kernel, plugged):
+    kernel.delete_link(HOST_LINK)
+    (found,) = plugged.check(HOST_ONLY, LEASE, repair=True)
+    assert (found.what, found.mended) == (f"host link {HOST_LINK} is missing", False)
+
+
+def test_what_the_kernel_refuses_to_mend_is_told(kernel, plugged):
+    kernel.foreign_remove(FibRoute(ADDRESSES[0].host, link=link(kernel).ifindex))
+    kernel.fail_next(errno=errno.EIO)
+    (found,) = plugged.check(HOST_ONLY, LEASE, repair=True)
+    assert not found.mended
+
+
+def test_a_route_that_stays_fails_the_detach(kernel, plugged):
+    kernel.fail_next(lambda change: isinstance(change.item, FibRoute), errno=errno.EPERM)
+    with pytest.raises(KernelError, match=r"10\.0\.0\.5 stays"):
+        plugged.detach(LEASE)
+    plugged.detach(LEASE)
+    assert not kernel.trace("", ADDRESSES[0]).arrived
+
+
+def test_detach_removes_no_route_of_a_stranger(kernel, plumbing):
+    kernel.create_link("up0", ifindex=9)
+    foreign = FibRoute(ADDRESSES[0].host, link=9, proto=3)
+    kernel.foreign_add(foreign)
+    plumbing.detach(LEASE)
+    assert foreign in kernel.dump(FibRoute)
+
+
+def test_the_veth_is_the_first_change_and_only_a_free_name_is_tried_again(kernel, plumbing):
+    kernel.fail_next(lambda change: isinstance(change.item, Veth), errno=errno.EBUSY)
+    plumbing.attach(SANDBOX, LEASE, 1500)
+    assert link(kernel).ifindex == FIRST_IFINDEX + 1

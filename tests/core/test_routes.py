@@ -1,0 +1,173 @@
+"""Laws of the route model, over clusters of any shape."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.models import Member, Node, NodeView, Scope, Selection, Uplink
+from terway_edge.core.routes import AGGREGATE, desired_routes
+
+OWN = "n0"
+UPLINK = Uplink(2, "up0", 1500, ((Address.parse("192.0.2.10"), 24), (Address.parse("2001:db8::10"), 64)))
+GATEWAYS = (Address.parse("192.0.2.254"), Address.parse("2001:db8::ffff"))
+EDGE = (Prefix.parse("10.0.0.0/13"),)
+
+addresses = st.sampled_from(
+    [Address.parse(text) for text in ("192.0.2.11", "192.0.2.12", "203.0.113.9", "2001:db8::11", "2001:db8:9::1")]
+)
+cidrs = st.one_of(
+    st.integers(0, 15).map(lambda n: Prefix(4, (10 << 24) + (n << 16), 16)),
+    st.integers(0, 7).map(lambda n: Prefix(4, (10 << 24) + (n << 8), 24)),
+    st.integers(0, 7).map(lambda n: Prefix(6, (0xFD << 120) + (n << 64), 64)),
+)
+
+
+def node(name, own_addresses=(), pod_cidrs=()):
+    return Node(name, {}, tuple(own_addresses), tuple(pod_cidrs))
+
+
+@st.composite
+def views(draw):
+    names = draw(st.lists(st.sampled_from([f"n{number}" for number in range(1, 9)]), unique=True))
+    members = [
+        Member(
+            node(name, draw(st.lists(addresses, max_size=2)), draw(st.lists(cidrs, max_size=2, unique=True))),
+            draw(st.sampled_from(["here", "there"])),
+        )
+        for name in names
+    ]
+    own = node(OWN, (Address.parse("192.0.2.10"),), draw(st.lists(cidrs, max_size=2, unique=True)))
+    uplink = draw(st.sampled_from([UPLINK, None]))
+    return NodeView(own, Selection("flannel_route", (), "here"), tuple(members), uplink)
+
+
+gateway_lists = st.sampled_from([(), GATEWAYS, GATEWAYS[:1]])
+edge_lists = st.sampled_from([(), EDGE])
+
+
+@settings(deadline=None)
+@given(views(), gateway_lists, edge_lists, st.randoms())
+def test_laws(view, gateways, edge_cidrs, random):
+    found = desired_routes(view, gateways=gateways, edge_cidrs=edge_cidrs)
+    prefixes = [route.prefix for route in found.routes]
+    assert len(set(prefixes)) == len(prefixes), "at most one route for each prefix"
+    assert not any(own.covers(prefix) for own in view.node.pod_cidrs for prefix in prefixes), "own pods stay here"
+    assert all(route.next_hop.family == route.prefix.family for route in found.routes)
+
+    shuffled = list(view.members)
+    random.shuffle(shuffled)
+    other = NodeView(view.node, view.selection, tuple(shuffled), view.uplink)
+    assert desired_routes(other, gateways=gateways, edge_cidrs=edge_cidrs) == found, "order does not matter"
+
+    members = {member.node.name: member for member in view.members}
+    for route in found.routes:
+        if route.scope is Scope.LAN:
+            member = members[route.origin]
+            assert member.lan == "here"
+            assert route.next_hop in member.node.addresses
+            assert any(on_link.contains(route.next_hop) for on_link in view.uplink.on_link)
+        else:
+            assert route.next_hop in gateways
+            assert route.origin == AGGREGATE or members[route.origin].lan == "there" or route.origin in members
+    for condition in found.conditions:
+        assert condition.subject in {OWN, *members}
+        assert ";" in condition.message, "a condition says what to do"
+
+
+@settings(deadline=None)
+@given(views(), gateway_lists, edge_lists)
+def test_every_pod_cidr_is_routed_or_explained(view, gateways, edge_cidrs):
+    found = desired_routes(view, gateways=gateways, edge_cidrs=edge_cidrs)
+    explained = {condition.subject for condition in found.conditions}
+    for member in view.members:
+        for prefix in member.node.pod_cidrs:
+            covered = any(route.prefix.covers(prefix) for route in found.routes)
+            assert covered or member.node.name in explained or OWN in explained
+
+
+def lan_of(*members, own=("10.9.0.0/24",), uplink=UPLINK):
+    return NodeView(
+        node(OWN, (Address.parse("192.0.2.10"),), map(Prefix.parse, own)),
+        Selection("flannel_route", (), "here"),
+        tuple(
+            Member(node(name, map(Address.parse, own_addresses), map(Prefix.parse, pod_cidrs)), lan)
+            for name, lan, own_addresses, pod_cidrs in members
+        ),
+        uplink,
+    )
+
+
+def told(view, **options):
+    found = desired_routes(view, **options)
+    routes = {str(r.prefix): (str(r.next_hop), r.origin, r.scope.value) for r in found.routes}
+    return routes, [(c.reason, c.subject) for c in found.conditions]
+
+
+@pytest.mark.parametrize(
+    ("lan", "address", "expected", "conditions"),
+    [
+        ("here", "192.0.2.11", ("192.0.2.11", "n1", "lan"), []),
+        ("here", "203.0.113.9", ("192.0.2.254", "n1", "gateway"), [("OffLink", "n1")]),
+        ("there", "192.0.2.11", ("192.0.2.254", "n1", "gateway"), []),
+        ("there", "203.0.113.9", ("192.0.2.254", "n1", "gateway"), []),
+    ],
+)
+def test_next_hop(lan, address, expected, conditions):
+    view = lan_of(("n1", lan, [address], ["10.1.0.0/24"]))
+    assert told(view, gateways=GATEWAYS) == ({"10.1.0.0/24": expected}, conditions)
+
+
+@pytest.mark.parametrize(
+    ("lan", "addresses", "reason"),
+    [("here", [], "NoInternalIP"), ("here", ["203.0.113.9"], "NoGateway"), ("there", ["203.0.113.9"], "NoGateway")],
+)
+def test_what_cannot_be_routed_is_told(lan, addresses, reason):
+    assert told(lan_of(("n1", lan, addresses, ["10.1.0.0/24"]))) == ({}, [(reason, "n1")])
+
+
+def test_other_lans_share_one_route_for_a_configured_edge_cidr():
+    view = lan_of(
+        ("n1", "there", ["203.0.113.1"], ["10.1.0.0/24"]),
+        ("n2", "there", ["203.0.113.2"], ["10.2.0.0/24"]),
+        ("n3", "there", ["203.0.113.3"], ["10.200.0.0/24"]),
+        ("n4", "here", ["192.0.2.14"], ["10.4.0.0/24"]),
+    )
+    assert told(view, gateways=GATEWAYS, edge_cidrs=EDGE)[0] == {
+        "10.0.0.0/13": ("192.0.2.254", AGGREGATE, "gateway"),
+        "10.200.0.0/24": ("192.0.2.254", "n3", "gateway"),
+        "10.4.0.0/24": ("192.0.2.14", "n4", "lan"),
+    }
+
+
+def test_a_configured_gateway_wins_over_the_uplinks():
+    uplink = Uplink(2, "up0", 1500, UPLINK.addresses, (Address.parse("192.0.2.1"),))
+    view = lan_of(("n1", "there", [], ["10.1.0.0/24"]), uplink=uplink)
+    assert told(view)[0]["10.1.0.0/24"][0] == "192.0.2.1"
+    assert told(view, gateways=GATEWAYS)[0]["10.1.0.0/24"][0] == "192.0.2.254"
+
+
+def test_families_are_routed_each_by_its_own_address():
+    view = lan_of(("n1", "here", ["192.0.2.11", "2001:db8::11"], ["10.1.0.0/24", "fd00:1::/64"]))
+    assert told(view) == (
+        {"10.1.0.0/24": ("192.0.2.11", "n1", "lan"), "fd00:1::/64": ("2001:db8::11", "n1", "lan")},
+        [],
+    )
+
+
+def test_overlapping_pod_cidrs_are_told_and_ours_stay_ours():
+    view = lan_of(("n1", "here", ["192.0.2.11"], ["10.9.0.0/25"]), ("n2", "here", ["192.0.2.12"], ["10.9.0.0/24"]))
+    routes, conditions = told(view)
+    assert routes == {}
+    assert conditions == [("PodCIDROverlap", "n2"), ("PodCIDROverlap", "n1")]
+
+
+def test_a_host_route_address_makes_nobody_on_link():
+    uplink = Uplink(2, "up0", 1500, ((Address.parse("192.0.2.10"), 32),))
+    view = lan_of(("n1", "here", ["192.0.2.11"], ["10.1.0.0/24"]), uplink=uplink)
+    assert told(view, gateways=GATEWAYS)[1] == [("OffLink", "n1")]
+
+
+def test_an_incomplete_listing_is_passed_on():
+    view = NodeView(node(OWN), Selection("b", (), "here"), in_sync=False)
+    assert desired_routes(view).in_sync is False
