@@ -135,7 +135,7 @@ class Reconciler:
 
     def _cycle(self, *, look: bool) -> None:
         snapshot = self._snapshot
-        if look or self._uplink is None:
+        if look or self._uplink is None or self._own_node_changed(snapshot):
             self._uplink = self._look_for_uplink(snapshot)
         view = node_view(
             self._settings.node_name,
@@ -167,6 +167,11 @@ class Reconciler:
         self.view = None
         self._tell(snapshot, (Condition("NodeUnknown", self._settings.node_name, why),))
 
+    def _own_node_changed(self, snapshot: Snapshot) -> bool:
+        """True if what the cluster says of this node is new: its InternalIP may choose another link."""
+        own = next((node for node in snapshot.nodes if node.name == self._settings.node_name), None)
+        return self.view is None or own != self.view.node
+
     def _look_for_uplink(self, snapshot: Snapshot) -> Uplink | None:
         """The last one stays in force while a new one cannot be had: a link that flaps comes back."""
         try:
@@ -183,7 +188,7 @@ class Reconciler:
             self._start_plugins(backends, self.view)
 
     def _start_plugins(self, names: Iterable[str], view: NodeView) -> None:
-        for name in names:
+        for name in dict.fromkeys(names):
             if not self._dispatcher.has(name) or self._started.get(name) == "":
                 continue
             try:
