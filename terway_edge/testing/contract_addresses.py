@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from terway_edge.core.errors import Retry
 from terway_edge.core.models import Lease
 from terway_edge.testing.expectations import expect_unchanged, raising
 from terway_edge.testing.harness import Harness
 
 MANY = 20
+THREADS = 8  # as many workers as the agent has by default
 MOST_LEASES = 5000
 
 
@@ -18,10 +21,15 @@ def allocate_is_idempotent(harness: Harness) -> None:
 
 
 def allocate_never_shares_an_address(harness: Harness) -> None:
-    leases = [harness.allocate() for _ in range(MANY)]
-    addresses = [address for lease in leases for address in lease.addresses]
-    shared = {str(address) for address in addresses if addresses.count(address) > 1}
-    assert not shared, f"two sandboxes have {', '.join(sorted(shared))}"
+    _expect_no_sharing([harness.allocate() for _ in range(MANY)])
+
+
+def allocate_may_be_called_from_many_threads(harness: Harness) -> None:
+    sandboxes = [harness.sandbox(netns="") for _ in range(MANY)]
+    with ThreadPoolExecutor(THREADS) as threads:
+        leases = list(threads.map(harness.allocate, sandboxes * 2))
+    assert leases[:MANY] == leases[MANY:], "called from many threads, allocate gave a sandbox two leases"
+    _expect_no_sharing(leases[:MANY])
 
 
 def allocate_gives_one_address_of_each_family(harness: Harness) -> None:
@@ -116,6 +124,7 @@ def restart_remembers_leases(harness: Harness) -> None:
 ADDRESS_LAWS = (
     allocate_is_idempotent,
     allocate_never_shares_an_address,
+    allocate_may_be_called_from_many_threads,
     allocate_gives_one_address_of_each_family,
     allocate_names_sandbox_and_backend,
     allocate_records_the_lease,
@@ -129,6 +138,12 @@ ADDRESS_LAWS = (
     release_of_an_old_lease_spares_the_new_one,
     restart_remembers_leases,
 )
+
+
+def _expect_no_sharing(leases: list[Lease]) -> None:
+    addresses = [address for lease in leases for address in lease.addresses]
+    shared = {str(address) for address in addresses if addresses.count(address) > 1}
+    assert not shared, f"two sandboxes have {', '.join(sorted(shared))}"
 
 
 def _drain(harness: Harness) -> list[Lease]:

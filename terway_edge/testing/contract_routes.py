@@ -117,7 +117,7 @@ def uninstall_removes_its_routes_and_no_others(harness: Harness) -> None:
     theirs = {_foreign(prefix) for prefix in ELSEWHERE}
     harness.world.interfere(*(Change(Verb.ADD, route) for route in theirs))
     harness.advertise(harness.routes())
-    harness.hooks.stop(harness.name, StopReason.UNINSTALL)
+    harness.stop(StopReason.UNINSTALL)
     left = host_routes(harness.kernel, proto=PROTO)
     assert not left, f"after the removal of the plugin these stay: {', '.join(map(str, left))}"
     assert harness.firewall.masquerade is None, "after the removal of the plugin its masquerading stays"

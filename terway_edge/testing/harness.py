@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from threading import Lock
 
 import pluggy
 
@@ -55,7 +56,8 @@ def make_context(
     """What a plugin is built with, in memory but for the kernel. A store's leases are loaded, as after a restart."""
     settings = settings or Settings(node_name=NODE)
     clock, store = clock or FakeClock(), store or MemoryStore()
-    ipam = Ipam(store, clock, cooldown=settings.ipam.cooldown_seconds, max_pods=settings.ipam.pods_per_node)
+    cooldown, most = settings.ipam.cooldown_seconds, settings.ipam.pods_per_node
+    ipam = Ipam(store, clock, cooldown=cooldown, max_pods=most, lock=Lock())
     ipam.load(store.stored)
     return BackendContext(
         settings.node_name,
@@ -119,19 +121,26 @@ class Harness:
         self.view = make_view(name if serves_pods else "another", advertisers=(name,))
         self._factory = factory
         self._serial = count(1)
+        self._running = False
         self._build()
 
     # --- life ----------------------------------------------------------------------------------------------------
 
     def restart(self, reason: StopReason = StopReason.UPGRADE) -> None:
         """A new process: of the old one only the store and the kernel are left."""
-        self.hooks.stop(self.name, reason)
+        self.stop(reason)
         self.store = MemoryStore(self.store.stored)
         self._build()
 
+    def stop(self, reason: StopReason) -> None:
+        """End the plugin, once."""
+        if self._running:
+            self._running = False
+            self.hooks.stop(self.name, reason)
+
     def close(self) -> None:
-        """Stop the plugin; the world is its maker's to close."""
-        self.hooks.stop(self.name, StopReason.UPGRADE)
+        """Stop the plugin, if no test has done so; the world is its maker's to close."""
+        self.stop(StopReason.UPGRADE)
 
     def _build(self) -> None:
         self.context = make_context(
@@ -148,6 +157,7 @@ class Harness:
         manager.check_pending()
         self.hooks = Dispatcher(manager, _fail)
         self.hooks.start(self.name, self.view)
+        self._running = True
 
     # --- pods ----------------------------------------------------------------------------------------------------
 

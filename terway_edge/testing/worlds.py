@@ -80,7 +80,10 @@ class FakeWorld:
             Verb.REMOVE: self.kernel.foreign_remove,
         }
         for verb, item in changes:
-            act[verb](item, netns)
+            try:
+                act[verb](item, netns)
+            except OSError as error:
+                raise AssertionError(f"the kernel refuses what a stranger does: {item}: {error}") from error
 
     def delete_link(self, key: Key) -> None:
         if any(link.name == link_name(key) for link in self.kernel.dump(Link)):

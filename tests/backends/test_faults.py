@@ -4,6 +4,7 @@ not: the laws have teeth.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,8 @@ from terway_edge.core.models import RouteSet, StopReason
 from terway_edge.core.plans import COVER_METRIC, HOST, MAIN, PROTO, Change, FibRoute, Plan, RouteKind, Step, Verb, Where
 from terway_edge.testing import MemoryStore
 from terway_edge.testing.contract import at_work, laws
+from terway_edge.testing.netns_world import NetnsWorld
+from terway_edge.testing.worlds import FakeWorld, World
 
 
 class FreshLeaseEachTime(FlannelRoute):
@@ -215,14 +218,15 @@ BROKEN_BY = {
 LAWS = {law.__name__: law for law in laws(programs_routes=True)}
 
 
-def run(law: str, backend: type) -> None:
-    with at_work("flannel_route", backend) as harness:
+def run(law: str, backend: type, world: Callable[[], World]) -> None:
+    with at_work("flannel_route", backend, world=world) as harness:
         LAWS[law](harness)
 
 
+@pytest.mark.parametrize("world", [FakeWorld, pytest.param(NetnsWorld, marks=pytest.mark.root)])
 @pytest.mark.parametrize(("fault", "law"), BROKEN_BY.items(), ids=lambda value: getattr(value, "__name__", value))
-def test_a_fault_breaks_its_law(fault, law):
-    run(law, FlannelRoute)
+def test_a_fault_breaks_its_law(fault, law, world):
+    run(law, FlannelRoute, world)
     with pytest.raises((AssertionError, EdgeError)) as caught:
-        run(law, fault)
+        run(law, fault, world)
     assert str(caught.value), "a broken law says what is wrong"

@@ -232,7 +232,7 @@ def test_a_fight_is_reported_and_backed_off_from_and_ends(harness, steal):
 
 def test_a_stopped_plugin_repairs_nothing(harness, steal):
     whole = via_routes(harness)
-    harness.hooks.stop(NAME, StopReason.UPGRADE)
+    harness.stop(StopReason.UPGRADE)
     steal()
     assert via_routes(harness) < whole
 
