@@ -43,16 +43,21 @@ LATENCY = 0.025  # seconds a packet may wait in the token bucket
 
 
 def attach_plan(sandbox: Sandbox, lease: Lease, *, host_link: int, pod_link: int, mtu: int) -> Plan:
-    """The plan that plugs a sandbox in: three steps, atomic. Link indexes must be free in their namespaces."""
+    """The plan that plugs a sandbox in: two steps, atomic. Link indexes must be free in their namespaces."""
     key = sandbox.key
     host_mac, pod_mac = link_macs(key)
     netns: Netns = sandbox.netns_fd if sandbox.netns_fd >= 0 else sandbox.netns
     veth = Veth(
         link_name(key), host_link, host_mac, link_alias(key), mtu, netns, sandbox.ifname, pod_link, pod_mac
     )  # fmt: skip
-    pod: list[Change] = [
-        Change(Verb.REPLACE, LinkSetting(pod_link, conf4=POD_CONF4, addr_gen_none=True)),
+    # The host end is up and reachable first, so that what the pod's end announces when it comes up is heard.
+    host = [
+        Change(Verb.ADD, veth),
+        Change(Verb.REPLACE, LinkSetting(host_link, up=True, conf4=HOST_CONF4, addr_gen_none=True)),
+        *(Change(Verb.ADD, item) for item in host_items(lease, host_link)),
+        *(Change(Verb.REPLACE, item) for item in _shaping(sandbox.bandwidth, host_link, mtu, egress=False)),
     ]
+    pod = [Change(Verb.REPLACE, LinkSetting(pod_link, conf4=POD_CONF4, addr_gen_none=True))]
     families = sorted({address.family for address in lease.addresses})
     if 6 in families:
         # A router advertisement must never change a pod's routes; announce the address when it appears.
@@ -67,11 +72,8 @@ def attach_plan(sandbox: Sandbox, lease: Lease, *, host_link: int, pod_link: int
         gateway = GATEWAYS[family]
         pod.append(Change(Verb.ADD, Neighbour(pod_link, gateway, host_mac)))
         pod.append(Change(Verb.ADD, _default(family, gateway, pod_link)))
-    host = [Change(Verb.REPLACE, LinkSetting(host_link, conf4=HOST_CONF4))]
-    host += [Change(Verb.ADD, item) for item in host_items(lease, host_link)]
-    host += [Change(Verb.REPLACE, item) for item in _shaping(sandbox.bandwidth, host_link, mtu, egress=False)]
     pod += [Change(Verb.REPLACE, item) for item in _shaping(sandbox.bandwidth, pod_link, mtu, egress=True)]
-    return Plan((Step(HOST, (Change(Verb.ADD, veth),)), Step(netns, tuple(pod)), Step(HOST, tuple(host))))
+    return Plan((Step(HOST, tuple(host)), Step(netns, tuple(pod))))
 
 
 def host_items(lease: Lease, host_link: int) -> list[Item]:

@@ -44,7 +44,7 @@ class RouteKind(StrEnum):
 
 
 class Veth(NamedTuple):
-    """A veth pair: the host end here, the pod end born in `netns`. Only ADD.
+    """A veth pair, both ends down: the host end here, the pod end born in `netns`. Only ADD.
 
     `link` and `peer_link` are the interface indexes, chosen by the caller: nothing need be read back.
     """

@@ -71,33 +71,41 @@ class Applier:
         descriptor = netns[step.netns]
         with self._socket(descriptor) as endpoint:
             failures = _write_sysctls(step, descriptor)
+            nameless: Change | None = None
             for batch in _batches(step.changes):
                 if failures and done is not None:
                     break
-                refused = self._send(endpoint, batch, netns)
+                refused = self._send(endpoint, batch, netns, nameless)
+                if nameless is not None and -1 in refused:
+                    failures.append(_failure(endpoint, nameless, refused.pop(-1)))
                 failures += [_failure(endpoint, batch[at], refusal) for at, refusal in refused.items()]
+                made = [change for at, change in enumerate(batch) if change.verb is Verb.ADD and at not in refused]
                 if done is not None:
-                    done += [
-                        (descriptor, change)
-                        for at, change in enumerate(batch)
-                        if change.verb is Verb.ADD and at not in refused
-                    ]
-                last = batch[-1]
-                if isinstance(last.item, Veth) and len(batch) - 1 not in refused:
-                    failures += _name_owner(endpoint, last, last.item)
+                    done += [(descriptor, change) for change in made]
+                nameless = made[-1] if made and isinstance(made[-1].item, Veth) else None
+            if nameless is not None and not (failures and done is not None):
+                refused = self._send(endpoint, [], netns, nameless)
+                failures += [_failure(endpoint, nameless, refusal) for refusal in refused.values()]
         return failures
 
-    def _send(self, endpoint: NetlinkSocket, batch: list[Change], netns: dict[Netns, int]) -> dict[int, Refusal]:
-        """What the kernel refused, by place in the batch."""
+    def _send(
+        self, endpoint: NetlinkSocket, batch: list[Change], netns: dict[Netns, int], nameless: Change | None
+    ) -> dict[int, Refusal]:
+        """What the kernel refused, by place in the batch.
+
+        A veth that has just been made gets its alias with what follows (place -1), not with its creation: were its
+        index or name taken, the alias would mark somebody else's link as ours.
+        """
         encode = self._encode
-        verb, last = batch[-1]
-        sent = batch
-        if isinstance(last, Veth):
-            sent = [*batch[:-1], Change(verb, last._replace(netns=netns[last.netns]))]
-        first = endpoint.reserve(len(sent))
-        messages = b"".join([encode(verb, item, seq) for seq, (verb, item) in enumerate(sent, first)])
+        first = endpoint.reserve(len(batch) + 1) + 1
+        messages = b""
+        if nameless is not None and isinstance(nameless.item, Veth):
+            messages = links.set_alias(nameless.item.link, nameless.item.alias, first - 1)
+        if batch and isinstance(veth := batch[-1].item, Veth):
+            batch = [*batch[:-1], Change(batch[-1].verb, veth._replace(netns=netns[veth.netns]))]
+        messages += b"".join([encode(verb, item, seq) for seq, (verb, item) in enumerate(batch, first)])
         refusals = {refusal.seq - first: refusal for refusal in endpoint.change(messages)}
-        return {at: refusal for at, refusal in refusals.items() if not _forgiven(batch[at], refusal.errno)}
+        return {at: refusal for at, refusal in refusals.items() if at < 0 or not _forgiven(batch[at], refusal.errno)}
 
     @contextmanager
     def _socket(self, descriptor: int) -> Iterator[NetlinkSocket]:
@@ -132,7 +140,8 @@ class Applier:
 
     def _removal(self, item: Item, seq: int) -> bytes:
         if isinstance(item, Veth):
-            return links.set_group(item.link, self._departing.group, seq) + links.delete(item.link, seq)
+            self._departing.add(item.link)
+            return links.delete(item.link, seq)
         return self._encode(Verb.REMOVE, item, seq)
 
 
@@ -174,15 +183,6 @@ def _write_sysctls(step: Step, descriptor: int) -> list[Failure]:
         return failures
 
     return inside(descriptor, write)
-
-
-def _name_owner(endpoint: NetlinkSocket, change: Change, veth: Veth) -> list[Failure]:
-    """Write the alias of a veth that has just been made.
-
-    Not together with its creation: were its index or name taken, the alias would mark somebody else's link as ours.
-    """
-    refusals = endpoint.change(links.set_alias(veth.link, veth.alias, endpoint.reserve(1)))
-    return [Failure(change, refusal.errno, refusal.message) for refusal in refusals]
 
 
 def _forgiven(change: Change, errno: int) -> bool:

@@ -1,9 +1,9 @@
 """What a notification means: a `KernelEvent`, or nothing because it is our own doing.
 
-Notifications carry the port id of the socket that asked for the change, so ours are known. Some have no sender: those
-of links, and of what goes with a link. There our own plugging and unplugging is told from a stranger's doing by what
-the link is: a link of ours (name and alias prove it) matters only once it is set down or deleted without being in the
-group of departing links.
+Most of our own doing never comes here (`filter.py`). Notifications carry the port id of the socket that asked for the
+change, so ours are known. Some have no sender: those of links, and of what goes with a link. There our own plugging
+and unplugging is told from a stranger's doing by what the link is: a link of ours (name and alias prove it) matters
+only once it is down or deleted without being on its way out by our own hand.
 
 The kernel drops IPv4 routes without a word when a link goes down or loses an address: LINK_CHANGED and
 ADDRESS_CHANGED are the only notice there is of that.
@@ -65,31 +65,25 @@ class Interpreter:
     def _route(self, kind: int, data: bytes, start: int, end: int) -> KernelEvent | None:
         """Routes that the kernel makes itself come and go with addresses and links: those are told instead."""
         route = decode.route(data, start, end)
-        if route is None or route.proto == RTPROT_KERNEL or self._is_going(route.link):
+        if route is None or route.proto == RTPROT_KERNEL or route.link in self._departing:
             return None
         return KernelEvent(Happening.ROUTE_ADDED if kind == RTM_NEWROUTE else Happening.ROUTE_REMOVED, route)
 
     def _link(self, kind: int, link: Link, own: bool) -> KernelEvent | None:
+        if _is_ours(link):
+            matters = bool(link.alias) and (kind == RTM_DELLINK or not link.up) and link.ifindex not in self._departing
+            return KernelEvent(Happening.LINK_CHANGED, link) if matters and not own else None
         before = self._links.get(link.ifindex)
         if kind == RTM_DELLINK:
             self._links.pop(link.ifindex, None)
-            happened = True
         else:
             self._links[link.ifindex] = link
-            if _is_ours(link):
-                happened = before is not None and before.up and not link.up
-            else:
-                happened = before is None or _told(before) != _told(link)
-        if own or not happened or link.group in self._departing.groups:
-            return None
-        return KernelEvent(Happening.LINK_CHANGED, link)
+        happened = kind == RTM_DELLINK or before is None or _told(before) != _told(link)
+        return KernelEvent(Happening.LINK_CHANGED, link) if happened and not own else None
 
     def _address(self, data: bytes, start: int, end: int) -> KernelEvent | None:
-        """Links of ours have no addresses but those that the kernel makes."""
         address = decode.address(data, start, end)
-        if address is None or (address.link in self._links and _is_ours(self._links[address.link])):
-            return None
-        return KernelEvent(Happening.ADDRESS_CHANGED, address)
+        return KernelEvent(Happening.ADDRESS_CHANGED, address) if address else None
 
     def _neighbour(self, kind: int, data: bytes, start: int, end: int, own: bool) -> KernelEvent | None:
         """A permanent entry has gone when it is deleted or turns into another kind: deleting does both, in turn."""
@@ -98,12 +92,9 @@ class Interpreter:
             return None
         entry = decode.any_neighbour(data, start, end)
         gone = self._neighbours.pop((entry.link, entry.address), None) if entry else None
-        if gone is None or own or self._is_going(gone.link):
+        if gone is None or own or gone.link in self._departing:
             return None
         return KernelEvent(Happening.NEIGHBOUR_REMOVED, gone)
-
-    def _is_going(self, link: int) -> bool:
-        return link in self._links and self._links[link].group in self._departing.groups
 
 
 def _is_ours(link: Link) -> bool:

@@ -12,6 +12,7 @@ from errno import EAGAIN, EINTR, ENOBUFS
 
 from terway_edge.core.plans import Link, Neighbour, Where
 from terway_edge.core.ports import Happening, KernelEvent
+from terway_edge.kernel import filter
 from terway_edge.kernel.departing import Departing
 from terway_edge.kernel.dumps import dump
 from terway_edge.kernel.events import Interpreter
@@ -74,7 +75,7 @@ class Monitor:
         self._telling = threading.RLock()
         self._interpreter = Interpreter(departing)
         self._lock = threading.Lock()
-        self._socket = inside(sockets.netns, _subscribed)
+        self._socket = inside(sockets.netns, lambda: _subscribed(sockets.port_base))
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
         self.closed = False
         try:
@@ -154,8 +155,8 @@ class Monitor:
     def _read(self, data: bytes) -> None:
         at = 0
         while at < len(data):
-            size, kind, _, _, pid = HEADER.unpack_from(data, at)
-            if event := self._interpreter.event(kind, data, at + 16, at + size, pid in self._sockets.pids):
+            size, kind, _, _, port = HEADER.unpack_from(data, at)
+            if event := self._interpreter.event(kind, data, at + 16, at + size, self._sockets.is_own(port)):
                 self._tell(event)
             at += size + 3 & ~3
 
@@ -168,7 +169,7 @@ class Monitor:
                     _log.exception("a listener failed on %s", event)
 
 
-def _subscribed() -> socket.socket:
+def _subscribed(port_base: int) -> socket.socket:
     try:
         endpoint = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
     except OSError as error:
@@ -176,6 +177,7 @@ def _subscribed() -> socket.socket:
     try:
         force_buffer(endpoint, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
         endpoint.bind((0, 0))
+        filter.attach(endpoint, port_base)
         for group in GROUPS:
             endpoint.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
     except OSError as error:

@@ -59,9 +59,9 @@ class Refusal(NamedTuple):
 
 
 class NetlinkSocket:
-    """`pid` is the port id that notifications about our own changes carry."""
+    """`port` is the id that notifications about changes asked for here carry; 0 lets the kernel choose one."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         """Opened in the namespace of the calling thread. Raises KernelError."""
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
@@ -72,8 +72,7 @@ class NetlinkSocket:
                 self._socket.setsockopt(SOL_NETLINK, option, 1)
             force_buffer(self._socket, SO_SNDBUFFORCE, socket.SO_SNDBUF, SEND_BUFFER)
             force_buffer(self._socket, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            self._socket.bind((0, 0))
-            self.pid: int = self._socket.getsockname()[0]
+            self._socket.bind((port, 0))
         except OSError as error:
             self._socket.close()
             raise broken("cannot set up a netlink socket", error) from error

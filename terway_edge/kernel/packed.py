@@ -144,7 +144,7 @@ def _veth(verb: Verb, veth: Veth, seq: int) -> bytes:
         number(IFLA_MTU, veth.mtu),
     )
     body = (
-        IFINFO.pack(AF_UNSPEC, 0, veth.link, IFF_UP, IFF_UP),
+        IFINFO.pack(AF_UNSPEC, 0, veth.link, 0, 0),
         text(IFLA_IFNAME, veth.name),
         attribute(IFLA_ADDRESS, veth.mac),
         number(IFLA_MTU, veth.mtu),

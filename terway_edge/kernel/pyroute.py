@@ -104,8 +104,7 @@ def _veth(verb: Verb, veth: Veth, seq: int) -> bytes:
         ("IFLA_MTU", veth.mtu),
         ("IFLA_LINKINFO", {"attrs": [["IFLA_INFO_KIND", "veth"], ["IFLA_INFO_DATA", data]]}),
     ]
-    fields = {"index": veth.link, "flags": uapi.IFF_UP, "change": uapi.IFF_UP}
-    return _bytes(ifinfmsg(), uapi.RTM_NEWLINK, FLAGS[verb], seq, fields, attrs)
+    return _bytes(ifinfmsg(), uapi.RTM_NEWLINK, FLAGS[verb], seq, {"index": veth.link}, attrs)
 
 
 def _link_setting(verb: Verb, setting: LinkSetting, seq: int) -> bytes:

@@ -120,6 +120,8 @@ class Reaper:
     def _mark(self, endpoint: NetlinkSocket, proven: dict[int, Link]) -> set[int]:
         """Put the links into our group; returns its members that are not provably ours too."""
         group = self._departing.group
+        for link in proven:
+            self._departing.add(link)
         first = endpoint.reserve(len(proven))
         endpoint.change(b"".join(links.set_group(link, group, seq) for seq, link in enumerate(proven, first)))
         members = [link for link in dump(endpoint, Link, Where()) if link.group == group]

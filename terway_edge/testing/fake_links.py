@@ -44,7 +44,7 @@ class FakeLink:
 
 
 def add_veth(host: FakeNetns, pod: FakeNetns, veth: Veth) -> Link:
-    """Create both ends, the host end up. A taken name is EEXIST, a taken index EBUSY, here or in the pod."""
+    """Create both ends, both down. A taken name is EEXIST, a taken index EBUSY, here or in the pod."""
     for name in (veth.name, veth.peer_name):
         if len(name.encode()) > NAME_BYTES:
             raise OSError(errno.ERANGE, f"link name {name!r} is longer than {NAME_BYTES} bytes")
@@ -62,5 +62,4 @@ def add_veth(host: FakeNetns, pod: FakeNetns, veth: Veth) -> Link:
     far = FakeLink(pod, veth.peer_link, veth.peer_name, veth.peer_mac, veth.mtu, "veth", peer=near)
     near.peer = far
     host.links[near.ifindex], pod.links[far.ifindex] = near, far
-    host.set_up(near, True)
     return near.shown

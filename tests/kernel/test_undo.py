@@ -55,7 +55,7 @@ def test_sysctl_outside_its_directory_is_refused_and_undone(real_world):
     before = real_world.picture()
     outside = Change(Verb.REPLACE, Sysctl("ipv4/../../kernel/hostname", "x"))
     with pytest.raises(Refused, match=r"not below /proc/sys/net/"):
-        real_world.kernel.apply(with_change(plan, 2, 0, outside))
+        real_world.kernel.apply(with_change(plan, 1, 0, outside))
     assert real_world.picture() == before
 
 
@@ -150,10 +150,10 @@ def test_descriptors_are_closed_after_failure_and_success(real_world):
     netns = real_world.create_netns()
     _, plan = pod(1, netns)
     with pytest.raises(KernelError):
-        real_world.kernel.apply(with_change(plan, 2, 0, IMPOSSIBLE))
+        real_world.kernel.apply(with_change(plan, 1, 0, IMPOSSIBLE))
     before = os.listdir("/proc/self/fd")
     with pytest.raises(KernelError):
-        real_world.kernel.apply(with_change(plan, 2, 0, IMPOSSIBLE))
+        real_world.kernel.apply(with_change(plan, 1, 0, IMPOSSIBLE))
     real_world.kernel.apply(plan)
     assert os.listdir("/proc/self/fd") == before
 
