@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 LOCK_WAIT = 5.0  # seconds a new instance waits for the old one to end
 FIRST_ROUTES = 5.0  # seconds the start waits for the advertisers' first set
 DRAIN = 10.0  # seconds requests in flight have at stop
+CATCH_UP = 1.0  # seconds between looks at what somebody keeps undoing
 
 
 class Events:
@@ -105,7 +106,7 @@ class Agent:
                 log.warning("plugin %s cannot be used: %s", info.name, info.error)
         self._dispatcher = Dispatcher(manager, _plugin_failed)
         self._reconciler = Reconciler(
-            settings, self._dispatcher, partial(find_uplink, kernel, settings), events, self._clock
+            settings, self._dispatcher, partial(find_uplink, kernel, settings), self._drop_pools, events, self._clock
         )
         locks = SandboxLocks()
         self._service = Service(
@@ -153,6 +154,7 @@ class Agent:
             [
                 Chore("heartbeat", PERIOD, heartbeat),
                 Chore("audit", settings.routes.resync_seconds, self._repair.audit),
+                Chore("repair", CATCH_UP, self._repair.catch_up),
                 Chore("garbage collection", settings.gc.period_seconds, self._collect, first=0),
                 Chore("store repair", max(settings.ipam.cooldown_seconds, 1.0), self._mend_store),
             ],
@@ -214,6 +216,10 @@ class Agent:
         for key in links:
             if self._ipam.get(key) is None:
                 self._service.drop_orphan(key)
+
+    def _drop_pools(self) -> None:
+        for name in self._ipam.pools():
+            self._ipam.remove_pool(name)
 
     def _mend_store(self) -> None:
         with self._store_guard:

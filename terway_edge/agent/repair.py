@@ -58,6 +58,11 @@ class Repair:
         elif _concerns_uplink(event):
             self._surroundings_changed()
 
+    def catch_up(self) -> None:
+        """Mend what was left broken while backing off, when that is over."""
+        if self._fights.is_due(self._clock.now()):
+            self.audit()
+
     def audit(self) -> int:
         """Compare every lease with the kernel in three dumps, have what differs mended; return how many did."""
         leases = self._ipam.leases()
@@ -75,14 +80,14 @@ class Repair:
         for lease in broken:
             self._mend(lease)
         for item in self._fights.fought_over(self._clock.now()):
-            log.warning("another process keeps removing %s: find it with 'ip monitor' and stop it", item)
+            log.warning("another process keeps undoing %s: find it with 'ip monitor' and stop it", item)
         return len(broken)
 
     def _link_changed(self, link: Link) -> None:
         """A pod's host link was set down, which takes its routes and neighbours in silence."""
         key = key_of_alias(link.alias)
         lease = None if key is None or link.up else self._ipam.get(key)
-        if lease is not None and self._fights.may_repair(link.name, self._clock.now()):
+        if lease is not None and self._fights.may_repair(f"link {link.name}", self._clock.now()):
             self._mend(lease)
 
     def _mend(self, lease: Lease) -> None:
@@ -108,13 +113,17 @@ class Repair:
             )
 
     def _put_back(self, item: FibRoute | Neighbour, lease: Lease | None) -> None:
-        if lease is None or not self._fights.may_repair(item, self._clock.now()):
+        if lease is None or not self._fights.may_repair(_words(item), self._clock.now()):
             return
         # ADD, so that nothing of anybody else is overwritten; a link that went meanwhile makes it fail harmlessly.
         failures = self._kernel.apply(Plan((Step(HOST, (Change(Verb.ADD, item),)),), atomic=False))
         if not failures:
             self._telemetry.repaired("event")
-            log.warning("container %s: somebody removed %s, put back", lease.sandbox.container_id, item)
+            log.warning("container %s: somebody removed its %s, put back", lease.sandbox.container_id, _words(item))
+
+
+def _words(item: FibRoute | Neighbour) -> str:
+    return f"route to {item.prefix}" if isinstance(item, FibRoute) else f"neighbour entry for {item.address}"
 
 
 def _concerns_uplink(event: KernelEvent) -> bool:

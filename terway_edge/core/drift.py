@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 WINDOW = 60.0  # seconds in which repairs are counted
-TOLERATED = 3  # repairs of one item in a window that are no fight yet
+TOLERATED = 20  # repairs of one item in a window that are no fight yet: one `ip route flush` removes it ten times
 BACK_OFF_MAX = 60.0
 
 
@@ -15,6 +15,7 @@ class _Record:
     first: float
     repairs: int = 0
     next_at: float = 0.0
+    refused: bool = False
 
 
 class Fights:
@@ -24,16 +25,24 @@ class Fights:
         self._records: dict[Hashable, _Record] = {}
 
     def may_repair(self, item: Hashable, now: float) -> bool:
-        """True if `item` should be mended now; False while backing off (the periodic resync mends it then)."""
+        """True if `item` should be mended now; False while backing off: `is_due` tells when that is over."""
         record = self._records.get(item)
         if record is None or now - max(record.first, record.next_at) > WINDOW:
             record = self._records[item] = _Record(first=now)
         if now < record.next_at:
+            record.refused = True
             return False
         record.repairs += 1
         if record.repairs > TOLERATED:
             record.next_at = now + min(2.0 ** (record.repairs - TOLERATED), BACK_OFF_MAX)
         return True
+
+    def is_due(self, now: float) -> bool:
+        """True once for every item that was left broken and whose back-off is over: look at all of them again."""
+        due = [record for record in self._records.values() if record.refused and record.next_at <= now]
+        for record in due:
+            record.refused = False
+        return bool(due)
 
     def fought_over(self, now: float) -> list[Hashable]:
         """Items that another process keeps undoing; those left alone for a window are forgotten."""

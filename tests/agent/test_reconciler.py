@@ -59,14 +59,18 @@ class World:
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(Hooks)
         manager.register(self.plugin, name="flannel_route")
-        self.events, self.uplink, self.looked = RecordedEvents(), UPLINK, 0
+        self.events, self.uplink, self.looked, self.pools_dropped = RecordedEvents(), UPLINK, 0, 0
         self.reconciler = Reconciler(
             Settings(node_name="n1", **settings),
             Dispatcher(manager, lambda *failure: None),
             self._find,
+            self._drop_pools,
             self.events,
             BootClock(),
         )
+
+    def _drop_pools(self):
+        self.pools_dropped += 1
 
     def _find(self, snapshot):
         self.looked += 1
@@ -222,6 +226,7 @@ def test_a_deselected_advertiser_withdraws_everything():
         world.run(cluster(1, 2))
         world.run(Snapshot((node(1, {"alibabacloud.com/ens-instance-id": "i-1"}), node(2))))
         assert world.last == ([], True)
+        assert world.pools_dropped == 1, "the old backend's pools must not be in the new one's way"
     finally:
         world.reconciler.stop()
 

@@ -25,10 +25,19 @@ def test_an_item_undone_again_and_again_is_mended_ever_less_often():
     assert fights.fought_over(300.0) == ["route"]
 
 
+def test_what_was_left_broken_is_due_once_when_the_back_off_is_over():
+    fights = Fights()
+    while fights.may_repair("route", 0.0):
+        assert not fights.is_due(0.0)
+    assert not fights.is_due(1.9)
+    assert fights.is_due(2.0)
+    assert not fights.is_due(2.0)
+
+
 def test_a_fight_that_is_over_is_forgotten():
     fights = Fights()
-    for second in range(10):
-        fights.may_repair("route", float(second))
+    for second in range(30):
+        fights.may_repair("route", float(second) / 3)
     assert fights.fought_over(10.0) == ["route"]
     assert fights.fought_over(10.0 + BACK_OFF_MAX + WINDOW + 1) == []
     assert fights.may_repair("route", 500.0)

@@ -1,0 +1,137 @@
+"""The agent process as a black box: start, death, restart, stop, the spool, and what an operator asks it."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.system.machine import until
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+
+def test_pods_reach_each_other_their_node_and_the_lan(machine):
+    one, address1 = machine.add()
+    two, address2 = machine.add()
+    for source, target in ((one, address2), (two, address1), (one, "192.0.2.10"), (one, "192.0.2.20")):
+        assert machine.pings(source, target), f"{source} -> {target}"
+    assert machine.pings(machine.peer, address1)
+    assert machine.cni("CHECK", one)[0] == 0
+    machine.delete(one)
+    until(lambda: len(machine.links()) == 1, "the link is unplugged")
+    assert not machine.pings(machine.peer, address1)
+
+
+def test_a_killed_agent_costs_no_pod_and_no_lease(machine):
+    pod, address = machine.add()
+    machine.kill()
+    assert machine.pings(pod, "192.0.2.20"), "pods need no agent"
+    machine.start()
+    assert [lease["addresses"] for lease in machine.ask("leases")["leases"]] == [[address]]
+    assert machine.pings(machine.peer, address)
+    assert machine.add()[1] != address
+    status, error = machine.cni("ADD", pod)
+    assert (status, error["code"]) == (1, 104)
+
+
+def test_a_del_that_came_while_the_agent_was_down_is_carried_out_before_it_serves(machine):
+    pod, _address = machine.add()
+    machine.kill()
+    machine.delete(pod)
+    assert list((machine.directory / "state" / "spool").glob("*.del"))
+    assert machine.pings(pod, "192.0.2.20")
+    machine.start()
+    assert machine.ask("leases")["leases"] == []
+    assert not list((machine.directory / "state" / "spool").glob("*.del"))
+    until(lambda: machine.links() == [], "the link is unplugged")
+
+
+def test_sigterm_ends_it_well_and_leaves_pods_and_routes(machine):
+    pod, _address = machine.add()
+    before = machine.routes()
+    assert machine.terminate() == 0
+    assert machine.routes() == before
+    assert machine.pings(pod, "192.0.2.20")
+    assert not (machine.directory / "run" / "cni.sock").exists()
+    assert "Traceback" not in machine.log.read_text()
+
+
+def test_a_second_agent_is_refused_in_clear_words(machine):
+    second = machine.cli("agent", check=False)
+    assert second.returncode == 1
+    assert "another agent holds" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert machine.serves()
+
+
+def test_metrics_and_health_answer(machine):
+    _pod, _ = machine.add()
+    text = machine.enter("python3", "-c", GET.format("metrics")).stdout
+    found = {s.name: s.value for f in text_string_to_metric_families(text) for s in f.samples if not s.labels}
+    assert found["terway_edge_leases"] == 1
+    assert machine.enter("python3", "-c", GET.format("healthz")).stdout == "ok\n"
+    assert machine.enter("python3", "-c", GET.format("readyz")).stdout == "ok\n"
+    machine.remove("n1")
+    until(lambda: "503" in machine.enter("python3", "-c", GET.format("readyz"), check=False).stderr, "not ready")
+
+
+GET = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9797/{}').read().decode(), end='')"
+
+
+def test_what_an_operator_asks(machine):
+    pod, address = machine.add()
+    status = machine.cli("status").stdout
+    for words in ("ready", "flannel_route", "lan0", "10.64.1.0/24"):
+        assert words in status
+    leases = machine.cli("leases").stdout
+    assert address in leases
+    assert f"default/{pod}" in leases
+    assert "flannel_route" in machine.cli("plugins").stdout
+    assert machine.cli("routes", "--diff").stdout == "no differences\n"
+    routes = machine.ask("routes")
+    assert routes["in_sync"]
+    assert {row["prefix"] for row in routes["routes"]} == {"10.64.1.0/24", "10.64.2.0/24", f"{address}/32"}
+    assert machine.cli("config", "validate").stdout == "the configuration is valid\n"
+    assert '"node_name": "n1"' in machine.cli("config", "show", "--running").stdout
+
+
+def test_questions_without_an_agent_say_what_to_do(stopped):
+    for query in ("status", "leases", "routes"):
+        asked = stopped.cli(query, check=False)
+        assert asked.returncode == 1
+        assert "is the agent running on this node" in asked.stderr
+
+
+def test_a_pod_whose_del_was_lost_is_collected(stopped):
+    stopped.settings["gc"] = {"period_seconds": 1, "grace_seconds": 1}
+    stopped.start()
+    lost, _ = stopped.add()
+    _alive, address = stopped.add()
+    stopped.forget_pod(lost)
+    until(lambda: len(stopped.ask("leases")["leases"]) == 1, "the lost one is freed", 15.0)
+    assert stopped.pings(stopped.peer, address)
+
+
+def test_uninstall_removes_everything_of_ours_and_nothing_else(machine):
+    machine.ip("route add 10.99.0.0/24 via 192.0.2.20 proto static", "link add twother type veth peer name twpeer")
+    machine.enter("nft", "add table inet stranger")
+    _pod, _ = machine.add()
+    refused = machine.cli("uninstall", check=False)
+    assert refused.returncode == 1
+    assert "another agent holds" in refused.stderr
+    assert machine.terminate() == 0
+    other = machine.directory / "net.d" / "99-other.conflist"
+    other.write_text("{}")
+    machine.cli("uninstall")
+    assert machine.routes() == {}
+    assert set(machine.links()) == {"twother", "twpeer"}
+    assert machine.enter("nft", "list", "tables").stdout.split() == ["table", "inet", "stranger"]
+    assert "10.99.0.0/24" in machine.enter("ip", "route").stdout
+    assert "192.0.2.99" in machine.enter("ip", "route").stdout
+    assert [path.name for path in (machine.directory / "net.d").iterdir()] == [other.name]
+    for gone in ("run", "state", "bin/terway-edge"):
+        assert not (machine.directory / gone).exists()
+
+
+def test_a_pod_leaves_with_the_nodes_address_unless_the_other_side_is_excluded(machine):
+    pod, address = machine.add()
+    for target, seen in (("203.0.113.1", "192.0.2.10"), ("198.51.100.1", address), ("192.0.2.20", address)):
+        assert machine.seen_source(pod, target) == seen, f"towards {target}"
