@@ -33,12 +33,14 @@ class Reconciler:
         settings: Settings,
         dispatcher: Dispatcher,
         find_uplink: Callable[[Snapshot], Uplink | None],
+        drop_pools: Callable[[], None],
         events: Events,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._dispatcher = dispatcher
         self._find_uplink = find_uplink
+        self._drop_pools = drop_pools
         self._events = events
         self._clock = clock
         self._wake = threading.Condition()
@@ -155,6 +157,9 @@ class Reconciler:
             return
         settings = self._settings.routes
         routes = desired_routes(view, gateways=settings.gateway, edge_cidrs=settings.edge_cidrs)
+        if self.view is not None and self.view.selection.backend != view.selection.backend:
+            # The new backend's pools may lie where the old one's did; leases stay valid without a pool.
+            self._drop_pools()
         self._start_plugins((view.selection.backend, *view.selection.advertisers), view)
         self.view, self.routes = view, routes
         self._advertise(routes, view)

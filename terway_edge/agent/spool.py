@@ -35,6 +35,8 @@ def locked(directory: Path) -> Iterator[None]:
 def replay(directory: Path, delete: Callable[[Request], None]) -> int:
     """Carry out every spooled DEL, oldest first, and return how many. One that fails stays for the next start; one
     that cannot be read is set aside as `*.bad`."""
+    for unfinished in directory.glob("*.tmp"):
+        unfinished.unlink()  # of a shim killed before it answered; the lock keeps others away
     done = 0
     for path in sorted(directory.glob("*.del"), key=lambda p: p.stat().st_mtime_ns):
         try:

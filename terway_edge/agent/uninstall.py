@@ -19,7 +19,7 @@ def uninstall_node(settings: Settings) -> Iterator[str]:
     from terway_edge.kernel.nft import NftFirewall
 
     with instance_lock(settings.run_dir):
-        for path in uninstall(settings.cni.bin_dir, settings.cni.conf_dir):
+        for path in uninstall(settings.cni.bin_dir, settings.cni.conf_dir, conf_name=settings.cni.conf_name):
             yield f"removed {path}"
         kernel = LinuxKernel()
         try:

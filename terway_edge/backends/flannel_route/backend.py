@@ -105,9 +105,13 @@ class FlannelRoute:
     def _sync_pools(self, view: NodeView) -> None:
         """A changed pod CIDR is a new pool; leases of the old one stay valid until they are released.
 
-        On a node whose pods another backend serves, the pod CIDR is that one's to divide.
+        On a node whose pods another backend serves, the pod CIDR is that one's to divide (the agent drops all pools
+        when the selection changes).
         """
-        wanted = view.node.pod_cidrs if view.selection.backend == NAME else ()
+        wanted = view.node.pod_cidrs
+        if view.selection.backend != NAME:
+            self._pod_cidrs = ()
+            return
         if wanted == self._pod_cidrs:
             return
         for prefix in set(self._pod_cidrs) - set(wanted):
