@@ -74,7 +74,7 @@ class Service:
             except BaseException:
                 self._give_back(sandbox, lease)
                 raise
-            if ticket.cancelled or client.gone() or not deliver(attachment):
+            if client.gone() or ticket.cancelled or not deliver(attachment):
                 self._undo(sandbox, lease)
                 raise Retry("undone: the sandbox was deleted, or its caller went away, while it was being added")
             self._dispatcher.lease_granted(lease)

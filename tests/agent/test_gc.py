@@ -27,6 +27,11 @@ def test_it_takes_two_rounds_and_the_grace_period():
     assert rounds(1000, 9999) == [9999]
 
 
+def test_without_a_grace_period_it_still_takes_two_rounds():
+    lost = LostSandboxes(0, exists=lambda path: False)
+    assert [lost.confirmed([lease()], (), now) for now in (1000, 1001)] == [[], [lease()]]
+
+
 @pytest.mark.parametrize(("plugged", "exists"), [((KEY,), False), ((), True), ((KEY,), True)])
 def test_one_proof_is_not_enough(plugged, exists):
     assert rounds(1000, 2000, 3000, plugged=plugged, exists=exists) == []

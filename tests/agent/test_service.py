@@ -8,6 +8,7 @@ import pytest
 from terway_edge.core.errors import Conflict, EdgeError, KernelError, Refused, Retry
 from terway_edge.core.hookspecs import hookimpl
 from terway_edge.core.models import Sandbox
+from terway_edge.core.names import link_alias, link_name
 from terway_edge.core.plans import FibRoute, LinkAddress, Veth
 from tests.agent.rig import Caller, Rig
 
@@ -75,6 +76,15 @@ def test_an_add_cut_short_with_its_pod_end_gone_is_resumed(rig):
     addresses = rig.lease("c1").addresses
     rig.kernel.delete_netns("/run/netns/c1")  # the veth goes too; the lease stays
     assert rig.add("c1").addresses == addresses
+    assert rig.reaches("c1")
+
+
+def test_what_an_add_cut_short_left_on_the_host_does_not_hinder_the_next(rig):
+    rig.create("c1")
+    lease = rig.dispatcher.allocate("flannel_route", rig.sandbox("c1"), rig.view)
+    remains = rig.kernel.create_link(link_name(lease.key), alias=link_alias(lease.key))
+    rig.kernel.foreign_add(FibRoute(lease.addresses[0].host, link=remains.ifindex))
+    assert rig.add("c1").addresses == lease.addresses
     assert rig.reaches("c1")
 
 

@@ -173,6 +173,15 @@ class Machine:
         assert status == 0, f"{result}\n{self.tail()}"
         return pod, result["ips"][0]["address"].split("/")[0]
 
+    def try_add(self, added):
+        """Plug a new pod in, if that can be done now, and append it to `added`."""
+        pod = self._namespace()
+        status, result = self.cni("ADD", pod)
+        if status == 0:
+            added.append((pod, result["ips"][0]["address"].split("/")[0]))
+        else:
+            self.forget_pod(pod)
+
     def delete(self, pod):
         status, result = self.cni("DEL", pod)
         assert status == 0, result

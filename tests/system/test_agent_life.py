@@ -44,6 +44,33 @@ def test_a_del_that_came_while_the_agent_was_down_is_carried_out_before_it_serve
     until(lambda: machine.links() == [], "the link is unplugged")
 
 
+@pytest.mark.parametrize("damage", ["torn", "gone", "garbage"])
+def test_a_damaged_lease_store_costs_no_pod_its_address(stopped, damage):
+    stopped.settings["ipam"] = {"cooldown_seconds": 2}
+    stopped.start()
+    held = dict(stopped.add() for _ in range(3))
+    stopped.kill()
+    journal = stopped.directory / "state" / "leases.journal"
+    if damage == "torn":
+        journal.write_bytes(journal.read_bytes()[:-300])
+    elif damage == "gone":
+        journal.unlink()
+    else:
+        journal.write_bytes(b"\0" * 500)
+    stopped.start()
+    leases = stopped.ask("leases")["leases"]
+    assert {lease["container"]: lease["addresses"] for lease in leases} == {pod: [held[pod]] for pod in held}
+    status, error = stopped.cni("ADD", next(iter(held)), container="new")
+    assert (status, error["code"]) == (1, 11), "free addresses rest: nobody knows who had them a moment ago"
+    assert all(stopped.pings(stopped.peer, address) for address in held.values())
+    new = []
+    until(lambda: new or stopped.try_add(new), "the quarantine ends")
+    assert new[0][1] not in held.values()
+    for pod in held:
+        stopped.delete(pod)
+    until(lambda: len(stopped.links()) == 1, "the links are unplugged")
+
+
 def test_sigterm_ends_it_well_and_leaves_pods_and_routes(machine):
     pod, _address = machine.add()
     before = machine.routes()
