@@ -71,10 +71,11 @@ class Service:
             lease = resumed or self._dispatcher.allocate(view.selection.backend, sandbox, view)
             try:
                 attachment = self._dispatcher.attach(sandbox, lease, view)
+                taken = not client.gone() and not ticket.cancelled and deliver(attachment)
             except BaseException:
                 self._give_back(sandbox, lease)
                 raise
-            if client.gone() or ticket.cancelled or not deliver(attachment):
+            if not taken:
                 self._undo(sandbox, lease)
                 raise Retry("undone: the sandbox was deleted, or its caller went away, while it was being added")
             self._dispatcher.lease_granted(lease)

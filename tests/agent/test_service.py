@@ -155,6 +155,19 @@ def test_an_answer_that_nobody_takes_is_undone(rig, observer):
     assert observer.seen == []
 
 
+def test_an_answer_that_cannot_be_written_is_undone(rig):
+    rig.create("c1")
+    before = rig.kernel.snapshot()
+
+    def deliver(attachment):
+        raise TypeError("a result that is no JSON")
+
+    with pytest.raises(TypeError):
+        rig.service.add(rig.sandbox("c1"), Caller(), rig.clock.now() + 60, deliver)
+    assert rig.nothing_of("c1")
+    assert rig.kernel.snapshot() == before
+
+
 def test_the_caller_is_asked_at_the_start_and_at_the_end_and_no_more(rig):
     caller = Caller()
     rig.add("c1", caller)

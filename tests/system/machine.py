@@ -168,14 +168,18 @@ class Machine:
 
     def add(self, pod=None):
         """(pod, its address): a new pod, plugged in."""
-        pod = pod or self._namespace()
+        pod = pod or self.new_pod()
         status, result = self.cni("ADD", pod)
         assert status == 0, f"{result}\n{self.tail()}"
         return pod, result["ips"][0]["address"].split("/")[0]
 
+    def new_pod(self):
+        """A namespace in which a pod may be plugged in."""
+        return self._namespace()
+
     def try_add(self, added):
         """Plug a new pod in, if that can be done now, and append it to `added`."""
-        pod = self._namespace()
+        pod = self.new_pod()
         status, result = self.cni("ADD", pod)
         if status == 0:
             added.append((pod, result["ips"][0]["address"].split("/")[0]))

@@ -1,5 +1,7 @@
 """The agent process as a black box: start, death, restart, stop, the spool, and what an operator asks it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -18,6 +20,26 @@ def test_pods_reach_each_other_their_node_and_the_lan(machine):
     machine.delete(one)
     until(lambda: len(machine.links()) == 1, "the link is unplugged")
     assert not machine.pings(machine.peer, address1)
+
+
+def test_many_pods_come_and_go_at_once(machine):
+    pods = [machine.new_pod() for _ in range(20)]
+    with ThreadPoolExecutor(10) as runtime:
+        added = list(runtime.map(machine.add, pods))
+        addresses = {address for _, address in added}
+        assert len(addresses) == 20
+        assert all(runtime.map(lambda address: machine.pings(machine.peer, address), addresses))
+        halves = [runtime.submit(machine.delete, pod) for pod in pods[:10]]
+        more = list(runtime.map(machine.add, [machine.new_pod() for _ in range(5)]))
+        for half in halves:
+            half.result()
+    assert {address for _, address in more}.isdisjoint(addresses)
+    left = {address for pod, address in added if pod in pods[10:]} | {address for _, address in more}
+    assert {lease["addresses"][0] for lease in machine.ask("leases")["leases"]} == left
+    until(lambda: len(machine.links()) == 15, "the links are unplugged")
+    assert all(machine.pings(machine.peer, address) for address in left)
+    assert machine.cli("routes", "--diff").stdout == "no differences\n"
+    assert "ERROR" not in machine.log.read_text()
 
 
 def test_a_killed_agent_costs_no_pod_and_no_lease(machine):
