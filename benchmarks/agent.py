@@ -62,8 +62,11 @@ def run(report: Report, argv: Sequence[str]) -> None:
     report.table(
         "memory and CPU",
         ("agent", "RSS (MB)", "CPU (% of a core)"),
-        [["1 node, no pod", f"{idle_memory:.1f}", ""], [f"{NODES} nodes, {PODS} pods", f"{busy_memory:.1f}", f"{idle_cpu:.3f}"]],
-    )  # fmt: skip
+        [
+            ["1 node, no pod", f"{idle_memory:.1f}", ""],
+            [f"{NODES} nodes, {PODS} pods", f"{busy_memory:.1f}", f"{idle_cpu:.3f}"],
+        ],
+    )
     report.goal("RSS idle (MB)", idle_memory, 50)
     report.goal(f"RSS with {PODS} pods and {NODES} nodes (MB)", busy_memory, 65)
     for what, times in starts.items():

@@ -188,7 +188,7 @@ def _contestants(base: Path, agent: Agent, namespaces: list[str]) -> list[Contes
     for kind, group in (("bridge", groups[2]), ("ptp", groups[3])):
         conf = base / f"{kind}.json"
         subnet = {"bridge": "10.200.0.0/20", "ptp": "10.201.0.0/20"}[kind]
-        content = {
+        content: dict[str, object] = {
             "cniVersion": "1.0.0",
             "name": kind,
             "type": kind,

@@ -8,6 +8,7 @@ are (a stop is an upgrade unless `terway-edge uninstall` says otherwise).
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -289,6 +290,9 @@ def run(settings: Settings) -> int:
         agent = Agent(settings, kernel, NftFirewall(), store, stored, source)
         stack.callback(agent.stop)
         agent.start()
+        # What the start made lives as long as the agent: the collector need not look at it ever again.
+        gc.collect()
+        gc.freeze()
         ended.wait()
         log.info("stopping; pods and routes stay as they are")
     return 0

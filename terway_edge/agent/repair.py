@@ -52,7 +52,9 @@ class Repair:
             if event.what is Happening.ROUTE_REMOVED:
                 self._put_back(item, self._ipam.owner(item.prefix.address))
         elif isinstance(item, Neighbour):
-            self._put_back(item, self._ipam.owner(item.address))
+            lease = self._ipam.owner(item.address)
+            if lease is not None and self._fights.may_repair(f"neighbour entry for {item.address}", self._clock.now()):
+                self._mend(lease, "event")  # which does not say what the entry was
         elif isinstance(item, Link) and is_own_link(item.name, item.alias):
             self._link_changed(item)
         elif _concerns_uplink(event):
@@ -90,7 +92,7 @@ class Repair:
         if lease is not None and self._fights.may_repair(f"link {link.name}", self._clock.now()):
             self._mend(lease)
 
-    def _mend(self, lease: Lease) -> None:
+    def _mend(self, lease: Lease, kind: str = "audit") -> None:
         """A sandbox with a call in flight is left alone: an ADD half done looks broken and would meet our route."""
         sandbox = Sandbox(lease.sandbox.container_id, lease.sandbox.ifname)
         try:
@@ -104,7 +106,7 @@ class Repair:
             log.error("container %s cannot be mended: %s", lease.sandbox.container_id, error)
             return
         for discrepancy in found:
-            self._telemetry.repaired("audit" if discrepancy.mended else "audit failed")
+            self._telemetry.repaired(kind if discrepancy.mended else f"{kind} failed")
             log.warning(
                 "container %s: %s%s",
                 lease.sandbox.container_id,
@@ -112,18 +114,15 @@ class Repair:
                 ", put back" if discrepancy.mended else "",
             )
 
-    def _put_back(self, item: FibRoute | Neighbour, lease: Lease | None) -> None:
-        if lease is None or not self._fights.may_repair(_words(item), self._clock.now()):
+    def _put_back(self, route: FibRoute, lease: Lease | None) -> None:
+        words = f"route to {route.prefix}"
+        if lease is None or not self._fights.may_repair(words, self._clock.now()):
             return
         # ADD, so that nothing of anybody else is overwritten; a link that went meanwhile makes it fail harmlessly.
-        failures = self._kernel.apply(Plan((Step(HOST, (Change(Verb.ADD, item),)),), atomic=False))
+        failures = self._kernel.apply(Plan((Step(HOST, (Change(Verb.ADD, route),)),), atomic=False))
         if not failures:
             self._telemetry.repaired("event")
-            log.warning("container %s: somebody removed its %s, put back", lease.sandbox.container_id, _words(item))
-
-
-def _words(item: FibRoute | Neighbour) -> str:
-    return f"route to {item.prefix}" if isinstance(item, FibRoute) else f"neighbour entry for {item.address}"
+            log.warning("container %s: somebody removed its %s, put back", lease.sandbox.container_id, words)
 
 
 def _concerns_uplink(event: KernelEvent) -> bool:

@@ -27,7 +27,11 @@ class Happening(StrEnum):
 
 
 class KernelEvent(NamedTuple):
-    """A change in the host namespace made by somebody else. OVERRUN: events were lost, look at everything."""
+    """A change in the host namespace made by somebody else. OVERRUN: events were lost, look at everything.
+
+    Of a removed neighbour the kernel tells neither the MAC, which is empty here, nor who removed it: our own removals
+    are told as well.
+    """
 
     what: Happening
     item: FibRoute | Rule | Neighbour | LinkAddress | Link | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from errno import EADDRNOTAVAIL, EBUSY, EEXIST, ENODEV, ENOENT, ESRCH
 from itertools import groupby
@@ -69,8 +69,10 @@ class Applier:
     def _make(self, step: Step, netns: dict[Netns, int], done: list[Done] | None) -> list[Failure]:
         """Make the changes of a step. With `done`, which takes what was added, stop at the first part that fails."""
         descriptor = netns[step.netns]
-        with self._socket(descriptor) as endpoint:
-            failures = _write_sysctls(step, descriptor)
+        failures: list[Failure] = []
+        has_sysctls = any(type(change.item) is Sysctl for change in step.changes)
+        write = (lambda: failures.extend(_write_sysctls(step))) if has_sysctls else None
+        with self._socket(descriptor, write) as endpoint:
             nameless: Change | None = None
             for batch in _batches(step.changes):
                 if failures and done is not None:
@@ -108,12 +110,15 @@ class Applier:
         return {at: refusal for at, refusal in refusals.items() if at < 0 or not _forgiven(batch[at], refusal.errno)}
 
     @contextmanager
-    def _socket(self, descriptor: int) -> Iterator[NetlinkSocket]:
+    def _socket(self, descriptor: int, meanwhile: Callable[[], None] | None = None) -> Iterator[NetlinkSocket]:
+        """A socket in a namespace; `meanwhile` is done inside too."""
         if descriptor == self._sockets.netns:
+            if meanwhile is not None:
+                inside(descriptor, meanwhile)
             with self._sockets.lend() as endpoint:
                 yield endpoint
             return
-        endpoint = inside(descriptor, NetlinkSocket)
+        endpoint = inside(descriptor, lambda: _open_after(meanwhile))
         try:
             yield endpoint
         finally:
@@ -167,22 +172,22 @@ def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
         yield batch
 
 
-def _write_sysctls(step: Step, descriptor: int) -> list[Failure]:
-    written = [(change, change.item) for change in step.changes if isinstance(change.item, Sysctl)]
-    if not written:
-        return []
+def _open_after(meanwhile: Callable[[], None] | None) -> NetlinkSocket:
+    if meanwhile is not None:
+        meanwhile()
+    return NetlinkSocket()
 
-    def write() -> list[Failure]:
-        failures = []
-        for change, sysctl in written:
-            only(Verb.REPLACE, change.verb, sysctl)
-            try:
-                sysctls.write(sysctl)
-            except OSError as error:
-                failures.append(Failure(change, error.errno or 0, error.strerror or str(error)))
-        return failures
 
-    return inside(descriptor, write)
+def _write_sysctls(step: Step) -> list[Failure]:
+    """Write them in the namespace of the calling thread."""
+    failures = []
+    for change, sysctl in [(change, change.item) for change in step.changes if isinstance(change.item, Sysctl)]:
+        only(Verb.REPLACE, change.verb, sysctl)
+        try:
+            sysctls.write(sysctl)
+        except OSError as error:
+            failures.append(Failure(change, error.errno or 0, error.strerror or str(error)))
+    return failures
 
 
 def _forgiven(change: Change, errno: int) -> bool:

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from terway_edge.core.addresses import Address
 from terway_edge.core.names import LINK_PREFIX, is_own_link
-from terway_edge.core.plans import Link, Neighbour
+from terway_edge.core.plans import Link
 from terway_edge.core.ports import Happening, KernelEvent
 from terway_edge.kernel import decode
 from terway_edge.kernel.departing import Departing
@@ -27,24 +26,21 @@ from terway_edge.kernel.uapi import (
     RTM_DELRULE,
     RTM_NEWADDR,
     RTM_NEWLINK,
-    RTM_NEWNEIGH,
     RTM_NEWROUTE,
     RTPROT_KERNEL,
 )
 
 
 class Interpreter:
-    """Remembers links and permanent neighbours, because a notification does not say what was before."""
+    """Remembers links, because a notification does not say what was before."""
 
     def __init__(self, departing: Departing) -> None:
         self._departing = departing
         self._links: dict[int, Link] = {}
-        self._neighbours: dict[tuple[int, Address], Neighbour] = {}
 
-    def see(self, links: Iterable[Link], neighbours: Iterable[Neighbour]) -> None:
+    def see(self, links: Iterable[Link]) -> None:
         """Forget everything and start from a dump."""
         self._links = {link.ifindex: link for link in links}
-        self._neighbours = {(entry.link, entry.address): entry for entry in neighbours}
 
     def event(self, kind: int, data: bytes, start: int, end: int, own: bool) -> KernelEvent | None:
         """Interpret one message whose payload is `data[start:end]`; `own` if its sender is one of our sockets."""
@@ -52,8 +48,8 @@ class Interpreter:
             return None if own else self._route(kind, data, start, end)
         if kind in (RTM_NEWLINK, RTM_DELLINK):
             return self._link(kind, decode.link(data, start, end), own)
-        if kind in (RTM_NEWNEIGH, RTM_DELNEIGH):
-            return self._neighbour(kind, data, start, end, own)
+        if kind == RTM_DELNEIGH:
+            return self._neighbour(data, start, end)
         if own:
             return None
         if kind in (RTM_NEWADDR, RTM_DELADDR):
@@ -85,16 +81,12 @@ class Interpreter:
         address = decode.address(data, start, end)
         return KernelEvent(Happening.ADDRESS_CHANGED, address) if address else None
 
-    def _neighbour(self, kind: int, data: bytes, start: int, end: int, own: bool) -> KernelEvent | None:
-        """A permanent entry has gone when it is deleted or turns into another kind: deleting does both, in turn."""
-        if kind == RTM_NEWNEIGH and (entry := decode.neighbour(data, start, end)):
-            self._neighbours[entry.link, entry.address] = entry
-            return None
+    def _neighbour(self, data: bytes, start: int, end: int) -> KernelEvent | None:
+        """The kernel names neither who removed an entry nor what MAC it had."""
         entry = decode.any_neighbour(data, start, end)
-        gone = self._neighbours.pop((entry.link, entry.address), None) if entry else None
-        if gone is None or own or gone.link in self._departing:
+        if entry is None or entry.link in self._departing:
             return None
-        return KernelEvent(Happening.NEIGHBOUR_REMOVED, gone)
+        return KernelEvent(Happening.NEIGHBOUR_REMOVED, entry._replace(mac=b""))
 
 
 def _is_ours(link: Link) -> bool:

@@ -5,7 +5,8 @@ while one thread does that no other runs Python. The kernel drops, before waking
 
 * routes, rules and addresses that we changed ourselves: the sender's port id is in our range;
 * routes that the kernel makes itself, which come and go with addresses and links;
-* news of a pod's host link (15 characters, `tw...`) that is up: only one that is down or gone matters.
+* news of a pod's host link (15 characters, `tw...`) that is new or up: only one that goes down or away matters;
+* news of neighbours: only their end matters.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from terway_edge.kernel.uapi import (
     RTM_DELRULE,
     RTM_NEWADDR,
     RTM_NEWLINK,
+    RTM_NEWNEIGH,
     RTM_NEWROUTE,
     RTM_NEWRULE,
     RTPROT_KERNEL,
@@ -38,10 +40,12 @@ LD_IMM, LDX_IMM, TAX, AND, JEQ, JSET, RET = 0x00, 0x01, 0x07, 0x54, 0x15, 0x45, 
 FIND_ATTRIBUTE = 0xFFFFF000 + 12  # SKF_AD_OFF + SKF_AD_NLATTR: offset of attribute X at or after offset A, or 0
 
 # Offsets in a message: nlmsghdr, then rtmsg or ifinfomsg.
-TYPE, PORT, ROUTE_PROTO, LINK_FLAGS, LINK_ATTRIBUTES = 4, 12, 21, 24, 32
+TYPE, PORT, ROUTE_PROTO, LINK_FLAGS, LINK_CHANGE, LINK_ATTRIBUTES = 4, 12, 21, 24, 28, 32
 
 _INSTRUCTION = Struct("=HBBI")
 _OURS = (RTM_NEWROUTE, RTM_DELROUTE, RTM_NEWADDR, RTM_DELADDR, RTM_NEWRULE, RTM_DELRULE)
+
+EVERYTHING = 0xFFFFFFFF  # ifi_change of a link that has just been made
 
 Line = tuple[int, int, str, str]
 """(instruction, constant, label to go to if true, label if false); labels are empty where nothing is decided."""
@@ -64,6 +68,7 @@ def _program(port_base: int) -> dict[str, list[Line]]:
             (JEQ, _swap16(RTM_NEWROUTE), "route", ""),
             (JEQ, _swap16(RTM_DELROUTE), "route", ""),
             (JEQ, _swap16(RTM_NEWLINK), "link", ""),
+            (JEQ, _swap16(RTM_NEWNEIGH), "drop", ""),
             *((JEQ, _swap16(kind), "sender", "") for kind in _OURS[2:]),
             (RET, 0xFFFFFFFF, "", ""),
         ],
@@ -74,8 +79,12 @@ def _program(port_base: int) -> dict[str, list[Line]]:
             (JEQ, _swap32(port_base), "drop", "keep"),
         ],
         "link": [
+            (LD_W, LINK_CHANGE, "", ""),
+            (JEQ, EVERYTHING, "name", ""),
             (LD_W, LINK_FLAGS, "", ""),
             (JSET, _swap32(IFF_UP), "", "keep"),
+        ],
+        "name": [
             (LDX_IMM, IFLA_IFNAME, "", ""),
             (LD_IMM, LINK_ATTRIBUTES, "", ""),
             (LD_W, FIND_ATTRIBUTE, "", ""),

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from errno import EAGAIN, EINTR, ENOBUFS
 
-from terway_edge.core.plans import Link, Neighbour, Where
+from terway_edge.core.plans import Link, Where
 from terway_edge.core.ports import Happening, KernelEvent
 from terway_edge.kernel import filter
 from terway_edge.kernel.departing import Departing
@@ -108,7 +108,7 @@ class Monitor:
 
     def _look(self) -> None:
         with self._sockets.lend() as endpoint:
-            self._interpreter.see(dump(endpoint, Link, Where()), dump(endpoint, Neighbour, Where()))
+            self._interpreter.see(dump(endpoint, Link, Where()))
 
     def _run(self) -> None:
         poll = select.poll()

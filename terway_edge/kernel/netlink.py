@@ -61,8 +61,11 @@ class Refusal(NamedTuple):
 class NetlinkSocket:
     """`port` is the id that notifications about changes asked for here carry; 0 lets the kernel choose one."""
 
-    def __init__(self, port: int = 0) -> None:
-        """Opened in the namespace of the calling thread. Raises KernelError."""
+    def __init__(self, port: int = 0, *, large: bool = False) -> None:
+        """Opened in the namespace of the calling thread, with `large` buffers for thousands of messages at a time.
+
+        Raises KernelError.
+        """
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         except OSError as error:
@@ -70,8 +73,9 @@ class NetlinkSocket:
         try:
             for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
                 self._socket.setsockopt(SOL_NETLINK, option, 1)
-            force_buffer(self._socket, SO_SNDBUFFORCE, socket.SO_SNDBUF, SEND_BUFFER)
-            force_buffer(self._socket, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            if large:
+                force_buffer(self._socket, SO_SNDBUFFORCE, socket.SO_SNDBUF, SEND_BUFFER)
+                force_buffer(self._socket, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
             self._socket.bind((port, 0))
         except OSError as error:
             self._socket.close()

@@ -47,6 +47,8 @@ from terway_edge.kernel.uapi import (
     IFLA_LINKINFO,
     IFLA_MTU,
     IFLA_NET_NS_FD,
+    IFLA_NUM_RX_QUEUES,
+    IFLA_NUM_TX_QUEUES,
     IN6_ADDR_GEN_MODE_NONE,
     IP6_RT_PRIO_USER,
     NDA_DST,
@@ -94,6 +96,7 @@ FLAGS = (
 """Message flags by verb. A tuple, because looking up an enumeration member in a dict runs Python code."""
 _ROUTE = Struct("=IHHIIBBBBBBBBI")  # nlmsghdr and rtmsg at once
 _NUMBER = Struct("=HHI")
+_ONE_QUEUE = number(IFLA_NUM_TX_QUEUES, 1) + number(IFLA_NUM_RX_QUEUES, 1)
 
 
 def encode(verb: Verb, item: Item, seq: int) -> bytes:
@@ -133,7 +136,8 @@ def rule_flags(verb: Verb) -> int:
 def _veth(verb: Verb, veth: Veth, seq: int) -> bytes:
     """One message makes both ends: the peer is born in the pod's namespace with name, index, MAC and MTU.
 
-    The alias is ignored by the kernel at creation; `links.set_alias` follows when the link is known to be ours.
+    The alias is ignored by the kernel at creation; `links.set_alias` follows when the link is known to be ours. One
+    queue each way: the default is one per CPU, each with directories of its own in sysfs, and a veth uses none of them.
     """
     only(Verb.ADD, verb, veth)
     peer = (
@@ -142,12 +146,14 @@ def _veth(verb: Verb, veth: Veth, seq: int) -> bytes:
         number(IFLA_NET_NS_FD, int(veth.netns)),
         attribute(IFLA_ADDRESS, veth.peer_mac),
         number(IFLA_MTU, veth.mtu),
+        _ONE_QUEUE,
     )
     body = (
         IFINFO.pack(AF_UNSPEC, 0, veth.link, 0, 0),
         text(IFLA_IFNAME, veth.name),
         attribute(IFLA_ADDRESS, veth.mac),
         number(IFLA_MTU, veth.mtu),
+        _ONE_QUEUE,
         nest(IFLA_LINKINFO, text(IFLA_INFO_KIND, "veth"), nest(IFLA_INFO_DATA, nest(VETH_INFO_PEER, *peer))),
     )
     return message(RTM_NEWLINK, FLAGS[verb], seq, b"".join(body))

@@ -95,6 +95,8 @@ def _veth(verb: Verb, veth: Veth, seq: int) -> bytes:
             ["IFLA_NET_NS_FD", veth.netns],
             ["IFLA_ADDRESS", _mac(veth.peer_mac)],
             ["IFLA_MTU", veth.mtu],
+            ["IFLA_NUM_TX_QUEUES", 1],
+            ["IFLA_NUM_RX_QUEUES", 1],
         ],
     }
     data = {"attrs": [["VETH_INFO_PEER", peer]]}
@@ -102,6 +104,8 @@ def _veth(verb: Verb, veth: Veth, seq: int) -> bytes:
         ("IFLA_IFNAME", veth.name),
         ("IFLA_ADDRESS", _mac(veth.mac)),
         ("IFLA_MTU", veth.mtu),
+        ("IFLA_NUM_TX_QUEUES", 1),
+        ("IFLA_NUM_RX_QUEUES", 1),
         ("IFLA_LINKINFO", {"attrs": [["IFLA_INFO_KIND", "veth"], ["IFLA_INFO_DATA", data]]}),
     ]
     return _bytes(ifinfmsg(), uapi.RTM_NEWLINK, FLAGS[verb], seq, {"index": veth.link}, attrs)

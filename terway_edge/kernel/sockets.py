@@ -54,7 +54,7 @@ class HostSockets:
         return port & PORT_MASK == self.port_base
 
     def _open(self) -> NetlinkSocket:
-        return NetlinkSocket(next(self._ports) & ~PORT_MASK | self.port_base)
+        return NetlinkSocket(next(self._ports) & ~PORT_MASK | self.port_base, large=True)
 
     def _take_back(self, endpoint: NetlinkSocket) -> None:
         with self._lock:

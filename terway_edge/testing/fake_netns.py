@@ -205,7 +205,7 @@ class FakeNetns:
         key = (item.link, item.address)
         if verb is Verb.REMOVE:
             gone = self.neighbours.pop(key, None)
-            return KernelEvent(Happening.NEIGHBOUR_REMOVED, gone) if gone else None
+            return KernelEvent(Happening.NEIGHBOUR_REMOVED, gone._replace(mac=b"")) if gone else None
         self.link(item.link)
         if verb is Verb.ADD and key in self.neighbours:
             raise OSError(errno.EEXIST, "the neighbour entry exists")
@@ -216,7 +216,7 @@ class FakeNetns:
         for key, entry in list(self.neighbours.items()):
             if condition(entry):
                 del self.neighbours[key]
-                self._tell(Happening.NEIGHBOUR_REMOVED, entry)
+                self._tell(Happening.NEIGHBOUR_REMOVED, entry._replace(mac=b""))
 
     # --- routes and rules ----------------------------------------------------------------------------------------
 

@@ -109,7 +109,7 @@ def test_deleted_pod_link_is_told_with_what_was_on_it(real_world, listener, even
     (entry,) = real_world.kernel.dump(Neighbour)
     real_world.delete_link(near.name)
     eventually(lambda: Happening.LINK_CHANGED in listener.happenings())
-    eventually(lambda: KernelEvent(Happening.NEIGHBOUR_REMOVED, entry) in listener.events)
+    eventually(lambda: KernelEvent(Happening.NEIGHBOUR_REMOVED, entry._replace(mac=b"")) in listener.events)
     assert {event.item.name for event in listener.events if isinstance(event.item, Link)} == {near.name}
 
 
@@ -117,7 +117,7 @@ def test_neighbour_removed_by_a_stranger(real_world, stranger, listener, eventua
     entry = Neighbour(UPLINK, Address.parse("192.0.2.77"), b"\2\0\0\0\0\7")
     change(real_world.kernel, Verb.ADD, entry)
     change(stranger, Verb.REMOVE, entry)
-    eventually(lambda: KernelEvent(Happening.NEIGHBOUR_REMOVED, entry) in listener.events)
+    eventually(lambda: KernelEvent(Happening.NEIGHBOUR_REMOVED, entry._replace(mac=b"")) in listener.events)
 
 
 @pytest.mark.slow
