@@ -99,7 +99,14 @@ class Rig:
             self.dispatcher, self.ipam, self.kernel, self.plumbing, self.clock, self._node, self.locks
         )
         self.repair = Repair(
-            self.kernel, self.ipam, self.dispatcher, self.clock, self.telemetry, self.locks, self._poked
+            self.kernel,
+            self.ipam,
+            self.dispatcher,
+            self.clock,
+            self.telemetry,
+            self.locks,
+            lambda: self.view,
+            self._poked,
         )
         self.lost = LostSandboxes(GRACE, exists=self.netns_exists)
         self._watch = self.kernel.subscribe(self.repair.on_event)

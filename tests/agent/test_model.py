@@ -335,5 +335,5 @@ TestQuick.settings = settings(max_examples=20, stateful_step_count=20, **COMMON)
 
 TestLong = pytest.mark.slow(pytest.mark.timeout(1800)(LongRun.TestCase))  # finding the shortest failure takes long
 TestLong.settings = settings(
-    max_examples=int(os.environ.get("HYPOTHESIS_MODEL_EXAMPLES", "200")), stateful_step_count=40, **COMMON
+    max_examples=int(os.environ.get("HYPOTHESIS_MODEL_EXAMPLES", "100")), stateful_step_count=40, **COMMON
 )

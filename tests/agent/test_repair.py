@@ -1,5 +1,7 @@
 """What others break is mended: at once from events, else by the audit; and nobody is fought for ever."""
 
+from dataclasses import replace
+
 import pytest
 
 from terway_edge.core.drift import TOLERATED
@@ -102,7 +104,6 @@ def test_a_pod_without_its_link_is_left_to_garbage_collection(rig):
 
 
 SURROUNDINGS = {
-    "another link": lambda rig: rig.kernel.create_link("eth9"),
     "the uplink down": lambda rig: rig.kernel.set_link("up0", up=False),
     "another address": lambda rig: rig.kernel.foreign_add(
         LinkAddress(rig.view.uplink.ifindex, HOST_ADDRESS._replace(value=HOST_ADDRESS.value + 1), 24)
@@ -113,6 +114,19 @@ SURROUNDINGS = {
 @pytest.mark.parametrize("change", SURROUNDINGS)
 def test_what_concerns_the_uplink_is_passed_on(rig, change):
     SURROUNDINGS[change](rig)
+    assert rig.pokes > 0
+
+
+def test_links_that_are_not_the_uplink_are_no_news(rig):
+    rig.kernel.create_link("eth9", up=True)
+    rig.kernel.set_link("eth9", up=False)
+    rig.kernel.delete_link("eth9")
+    assert rig.pokes == 0
+
+
+def test_any_link_may_be_the_uplink_while_there_is_none(rig):
+    rig.view = replace(rig.view, uplink=None)
+    rig.kernel.create_link("eth9")
     assert rig.pokes > 0
 
 

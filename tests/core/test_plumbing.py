@@ -159,6 +159,13 @@ def test_a_missing_host_link_is_told_and_cannot_be_mended(kernel, plugged):
     assert (found.what, found.mended) == (f"host link {HOST_LINK} is missing", False)
 
 
+def test_a_strangers_link_with_our_name_is_not_taken_for_the_pods(kernel, plumbing):
+    kernel.create_link(HOST_LINK, alias="somebody else")
+    (found,) = plumbing.check(HOST_ONLY, LEASE, repair=True)
+    assert found.what == f"host link {HOST_LINK} is missing"
+    assert not kernel.trace("", ADDRESSES[0]).arrived
+
+
 def test_what_the_kernel_refuses_to_mend_is_told(kernel, plugged):
     kernel.foreign_remove(FibRoute(ADDRESSES[0].host, link=link(kernel).ifindex))
     kernel.fail_next(errno=errno.EIO)
