@@ -114,7 +114,14 @@ class Agent:
             self._dispatcher, self._ipam, kernel, self._plumbing, self._clock, self._reconciler.node, locks
         )
         self._repair = Repair(
-            kernel, self._ipam, self._dispatcher, self._clock, self._telemetry, locks, self._reconciler.poke
+            kernel,
+            self._ipam,
+            self._dispatcher,
+            self._clock,
+            self._telemetry,
+            locks,
+            lambda: self._reconciler.view,
+            self._reconciler.poke,
         )
         self._lost = LostSandboxes(settings.gc.grace_seconds)
         self._closing = ExitStack()

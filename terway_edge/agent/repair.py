@@ -13,10 +13,11 @@ from terway_edge.core.dispatcher import Dispatcher
 from terway_edge.core.drift import Fights
 from terway_edge.core.errors import EdgeError, Retry
 from terway_edge.core.ipam import Ipam
-from terway_edge.core.models import Lease, Sandbox
+from terway_edge.core.models import Lease, NodeView, Sandbox
 from terway_edge.core.names import is_own_link, key_of_alias
 from terway_edge.core.plans import HOST, PROTO, Change, FibRoute, Item, Link, Neighbour, Plan, Step, Verb, Where
 from terway_edge.core.ports import Clock, Happening, Kernel, KernelEvent
+from terway_edge.core.uplink import may_move_uplink
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Repair:
         clock: Clock,
         telemetry: Telemetry,
         locks: SandboxLocks,
+        view: Callable[[], NodeView | None],
         surroundings_changed: Callable[[], None],
     ) -> None:
         self._kernel = kernel
@@ -40,6 +42,7 @@ class Repair:
         self._clock = clock
         self._telemetry = telemetry
         self._locks = locks
+        self._view = view
         self._surroundings_changed = surroundings_changed
         self._fights = Fights()
 
@@ -57,7 +60,7 @@ class Repair:
                 self._mend(lease, "event")  # which does not say what the entry was
         elif isinstance(item, Link) and is_own_link(item.name, item.alias):
             self._link_changed(item)
-        elif _concerns_uplink(event):
+        elif may_move_uplink(event, self._view()):
             self._surroundings_changed()
 
     def catch_up(self) -> None:
@@ -123,12 +126,3 @@ class Repair:
         if not failures:
             self._telemetry.repaired("event")
             log.warning("container %s: somebody removed its %s, put back", lease.sandbox.container_id, words)
-
-
-def _concerns_uplink(event: KernelEvent) -> bool:
-    """Links of pods never do; of routes only the default ones do."""
-    if isinstance(event.item, Link):
-        return True
-    if isinstance(event.item, FibRoute):
-        return event.item.prefix.length == 0
-    return event.what in (Happening.ADDRESS_CHANGED, Happening.OVERRUN)

@@ -14,8 +14,9 @@ from functools import partial
 
 from terway_edge.core.addresses import Address
 from terway_edge.core.errors import Refused
-from terway_edge.core.models import Uplink
+from terway_edge.core.models import NodeView, Uplink
 from terway_edge.core.plans import FibRoute, Link, LinkAddress, RouteKind
+from terway_edge.core.ports import Happening, KernelEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,20 @@ def choose_uplink(found: Found, choice: Choice, internal_ips: Iterable[Address])
     raise Refused(
         "no link to use for pod traffic: " + ", ".join(f"{why}: none" for why in tried) + "; set interface.names"
     )
+
+
+def may_move_uplink(event: KernelEvent, view: NodeView | None) -> bool:
+    """True if the uplink should be looked for again. Nodes have many links that are none of our concern."""
+    item = event.item
+    if isinstance(item, FibRoute):
+        return item.prefix.length == 0
+    if event.what in (Happening.RULE_REMOVED, Happening.NEIGHBOUR_REMOVED):
+        return False
+    if event.what is Happening.OVERRUN or view is None or view.uplink is None:
+        return True
+    if isinstance(item, Link):
+        return item.ifindex == view.uplink.ifindex or item.name == view.uplink.name
+    return isinstance(item, LinkAddress) and (item.link == view.uplink.ifindex or item.address in view.node.addresses)
 
 
 def _rules(
