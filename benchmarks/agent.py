@@ -26,7 +26,7 @@ def run(report: Report, argv: Sequence[str]) -> None:
     parser.add_argument("--idle", type=float, default=60, help="seconds to watch an idle agent")
     parser.add_argument("--starts", type=int, default=5, help="starts of each kind")
     options = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory(prefix="terway-edge-bench-") as directory, own_namespace():
+    with tempfile.TemporaryDirectory(prefix="terway-edge-bench-") as directory, own_namespace() as host:
         base = Path(directory)
         uplink()
         json_files = {f"node-{number}.json": json.dumps(node_of(number)) for number in range(1, NODES + 1)}
@@ -45,7 +45,7 @@ def run(report: Report, argv: Sequence[str]) -> None:
             running_agent(base / "busy", json_files) as agent,
         ):
             report.progress(f"{PODS} pods")
-            _add(base, agent, namespaces)
+            _add(base, host, agent, namespaces)
             busy_memory = resident(agent.pid)
             report.progress(f"watching an agent with {PODS} pods do nothing for {options.idle:.0f} s")
             before = cpu_seconds(agent.pid)
@@ -87,9 +87,9 @@ def _starts(report: Report, base: Path, files: dict[str, str], count: int) -> li
     return times
 
 
-def _add(base: Path, agent: Agent, namespaces: Sequence[str]) -> None:
+def _add(base: Path, host: int, agent: Agent, namespaces: Sequence[str]) -> None:
     conf = base / "conf.json"
     conf.write_text(json.dumps({"cniVersion": "1.0.0", "name": "terway-edge", "type": "terway-edge"}))
-    contestant = Contestant("ours", agent.bin_dir / "terway-edge", conf, agent.environ, list(namespaces), agent)
+    contestant = Contestant("ours", host, agent.bin_dir / "terway-edge", conf, agent.environ, list(namespaces), agent)
     for number, netns in enumerate(namespaces):
         one(contestant, "ADD", f"pod-{number}", netns)

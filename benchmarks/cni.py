@@ -1,8 +1,9 @@
 """Shim and agent against the reference plugins, executed by one runner as a container runtime does.
 
 Every round runs each contestant once, in random order: ADD, then DEL. The reference gets IPv4 only, ours gives IPv4 and
-IPv6, announces them and records the lease. Namespaces are made beforehand and used in turn, so that making them is
-in nobody's figure. CPU is the called process's and its children's, plus the agent's for ours.
+IPv6, announces them and records the lease. The reference and ours have a host namespace each, as a node has one CNI.
+Pods' namespaces are made beforehand and used in turn, so that making them is in nobody's figure. CPU is the called
+process's and its children's, plus the agent's for ours.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import NamedTuple
 
 from benchmarks.agents import Agent, cpu_seconds, node, running_agent, uplink
 from benchmarks.report import Report
-from benchmarks.sandboxes import own_namespace, pod_namespaces
+from benchmarks.sandboxes import enter, own_namespace, pod_namespaces
 
 REFERENCE = Path("/usr/lib/cni")
 PARALLEL = 50
@@ -37,7 +38,10 @@ class Call(NamedTuple):
 
 
 class Contestant(NamedTuple):
+    """`host` is the descriptor of the namespace it runs in."""
+
     name: str
+    host: int
     program: Path
     conf: Path
     environ: dict[str, str]
@@ -64,6 +68,7 @@ def start(contestant: Contestant, command: str, container: str, netns: str) -> R
         **contestant.environ,
     }
     reader, writer = os.pipe()
+    enter(contestant.host)
     began = time.monotonic()
     pid = os.posix_spawn(
         contestant.program,
@@ -152,7 +157,11 @@ def run(report: Report, argv: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=1000, help="sequential ADD and DEL of each contestant")
     parser.add_argument("--batches", type=int, default=10, help="rounds of 50 in parallel")
     options = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory(prefix="terway-edge-bench-") as directory, own_namespace():
+    with (
+        tempfile.TemporaryDirectory(prefix="terway-edge-bench-") as directory,
+        own_namespace() as reference,
+        own_namespace() as host,
+    ):
         base = Path(directory)
         uplink()
         manifests = {"node-1.json": json.dumps(node("node-1", 1, "198.18.0.1", "fd18::1"))}
@@ -161,7 +170,7 @@ def run(report: Report, argv: Sequence[str]) -> None:
             pod_namespaces(base / "netns", 8 * PARALLEL) as namespaces,
             running_agent(base, manifests, settings) as agent,
         ):
-            contestants = _contestants(base, agent, namespaces)
+            contestants = _contestants(base, (host, reference), agent, namespaces)
             for contestant in contestants:  # warm-up: page cache, bridge, first compile
                 for verb in ("ADD", "DEL"):
                     one(contestant, verb, f"warm-{contestant.name}".replace(" ", "-"), contestant.namespaces[-1])
@@ -172,7 +181,7 @@ def run(report: Report, argv: Sequence[str]) -> None:
     _tell(report, calls, walls)
 
 
-def _contestants(base: Path, agent: Agent, namespaces: list[str]) -> list[Contestant]:
+def _contestants(base: Path, hosts: tuple[int, int], agent: Agent, namespaces: list[str]) -> list[Contestant]:
     ours = base / "ours.json"
     ours.write_text(json.dumps({"cniVersion": "1.0.0", "name": "terway-edge", "type": "terway-edge"}))
     python_shim = base / "python" / "terway-edge"
@@ -182,8 +191,8 @@ def _contestants(base: Path, agent: Agent, namespaces: list[str]) -> list[Contes
     share = len(namespaces) // 4
     groups = [namespaces[i * share : (i + 1) * share] for i in range(4)]
     contestants = [
-        Contestant("ours", agent.bin_dir / "terway-edge", ours, agent.environ, groups[0], agent),
-        Contestant("ours python", python_shim, ours, agent.environ, groups[1], agent),
+        Contestant("ours", hosts[0], agent.bin_dir / "terway-edge", ours, agent.environ, groups[0], agent),
+        Contestant("ours python", hosts[0], python_shim, ours, agent.environ, groups[1], agent),
     ]
     for kind, group in (("bridge", groups[2]), ("ptp", groups[3])):
         conf = base / f"{kind}.json"
@@ -197,7 +206,7 @@ def _contestants(base: Path, agent: Agent, namespaces: list[str]) -> list[Contes
         if kind == "bridge":
             content |= {"bridge": "cni-bench", "isGateway": True}
         conf.write_text(json.dumps(content))
-        contestants.append(Contestant(kind, REFERENCE / kind, conf, {}, group))
+        contestants.append(Contestant(kind, hosts[1], REFERENCE / kind, conf, {}, group))
     return contestants
 
 

@@ -21,15 +21,21 @@ def _check(result: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def enter(namespace: int) -> None:
+    """Go to the namespace behind a descriptor; the process must have one thread."""
+    _check(_libc.setns(namespace, CLONE_NEWNET))
+
+
 @contextmanager
-def own_namespace() -> Iterator[None]:
-    """Be in a new network namespace, which stands for the host's; the process must have one thread."""
+def own_namespace() -> Iterator[int]:
+    """Be in a new network namespace, which stands for a host's, and know its descriptor."""
     with open("/proc/self/ns/net") as before:
         _check(_libc.unshare(CLONE_NEWNET))
         try:
-            yield
+            with open("/proc/self/ns/net") as made:
+                yield made.fileno()
         finally:
-            _check(_libc.setns(before.fileno(), CLONE_NEWNET))
+            enter(before.fileno())
 
 
 @contextmanager
