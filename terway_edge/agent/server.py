@@ -43,9 +43,13 @@ class Connection:
 
     def send(self, reply: Reply) -> bool:
         """Send the answer; False if the caller did not take it."""
+        data = encode_reply(*reply)
         try:
-            self._sock.settimeout(SEND_TIMEOUT)
-            self._sock.sendall(encode_reply(*reply))
+            self._sock.setblocking(False)
+            sent = self._sock.send(data)  # all of it, unless it is a long listing
+            if sent < len(data):
+                self._sock.settimeout(SEND_TIMEOUT)
+                self._sock.sendall(data[sent:])
         except OSError:
             return False
         return True

@@ -31,8 +31,6 @@ from terway_edge.core.plans import (
 GATEWAYS = {4: Address.parse("169.254.1.1"), 6: Address.parse("fe80::1")}
 """The pod's default gateways; nobody owns these addresses, the neighbour entry alone makes them work."""
 
-LOOPBACK = 1  # ifindex of lo in every namespace
-
 # IPV4_DEVCONF_* of linux/ip.h.
 FORWARDING, ACCEPT_REDIRECTS, SEND_REDIRECTS, RP_FILTER, ARP_NOTIFY = 1, 4, 6, 8, 22
 
@@ -64,10 +62,7 @@ def attach_plan(sandbox: Sandbox, lease: Lease, *, host_link: int, pod_link: int
         pod.append(Change(Verb.REPLACE, Sysctl(f"ipv6/conf/{sandbox.ifname}/accept_ra", "0")))
         pod.append(Change(Verb.REPLACE, Sysctl(f"ipv6/conf/{sandbox.ifname}/ndisc_notify", "1")))
     pod += [Change(Verb.ADD, LinkAddress(pod_link, a, a.bits)) for a in lease.addresses]
-    pod += [
-        Change(Verb.REPLACE, LinkSetting(LOOPBACK, up=True)),
-        Change(Verb.REPLACE, LinkSetting(pod_link, up=True)),
-    ]
+    pod.append(Change(Verb.REPLACE, LinkSetting(pod_link, up=True)))
     for family in families:
         gateway = GATEWAYS[family]
         pod.append(Change(Verb.ADD, Neighbour(pod_link, gateway, host_mac)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha1
 
 LINK_PREFIX = "tw"
@@ -39,5 +40,6 @@ def is_own_link(name: str, alias: str) -> bool:
     return key is not None and name == link_name(key)
 
 
+@lru_cache(maxsize=1024)  # one ADD asks half a dozen times
 def _digest(key: Key) -> bytes:
     return sha1(f"{key[0]}{key[1]}".encode(), usedforsecurity=False).digest()

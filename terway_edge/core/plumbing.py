@@ -9,7 +9,7 @@ from terway_edge.core.addresses import Prefix
 from terway_edge.core.datapath import GATEWAYS, attach_plan, attachment, detach_plan, host_items
 from terway_edge.core.errors import KernelError, Refused, Retry
 from terway_edge.core.models import Attachment, Discrepancy, Lease, NodeView, Sandbox
-from terway_edge.core.names import is_own_link, link_macs, link_name
+from terway_edge.core.names import link_alias, link_macs, link_name
 from terway_edge.core.plans import (
     HOST,
     Change,
@@ -77,7 +77,7 @@ class Plumbing:
     def check(self, sandbox: Sandbox, lease: Lease, *, repair: bool = False) -> list[Discrepancy]:
         """What of the lease's datapath is missing; with `repair`, the host's side of it is put back."""
         name = link_name(lease.key)
-        link = next((i for i in self._kernel.dump(Link) if i.name == name and is_own_link(name, i.alias)), None)
+        link = next((i for i in self._kernel.dump(Link) if i.name == name and i.alias == link_alias(lease.key)), None)
         if link is None:
             return [Discrepancy(f"host link {name} is missing")]
         where = Where(link=link.ifindex)

@@ -8,6 +8,7 @@ here: packing takes microseconds where building the same message from pyroute2's
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from socket import AF_INET, AF_INET6, AF_UNSPEC
 from struct import Struct
 from typing import Any
@@ -165,15 +166,20 @@ def _link_setting(verb: Verb, setting: LinkSetting, seq: int) -> bytes:
     body = IFINFO.pack(AF_UNSPEC, 0, setting.link, flags, change)
     if setting.mtu is not None:
         body += number(IFLA_MTU, setting.mtu)
-    families = b""
-    if setting.conf4:
-        conf = nest(IFLA_INET_CONF, *(number(option, value) for option, value in setting.conf4))
-        families += nest(AF_INET, conf)
-    if setting.addr_gen_none:
-        families += nest(AF_INET6, attribute(IFLA_INET6_ADDR_GEN_MODE, bytes((IN6_ADDR_GEN_MODE_NONE,))))
-    if families:
-        body += nest(IFLA_AF_SPEC, families)
+    if setting.conf4 or setting.addr_gen_none:
+        body += _families(setting.conf4, setting.addr_gen_none)
     return message(RTM_SETLINK, NLM_F_REQUEST, seq, body)
+
+
+@lru_cache(maxsize=64)  # the shared datapath knows two
+def _families(conf4: tuple[tuple[int, int], ...], addr_gen_none: bool) -> bytes:
+    """IFLA_AF_SPEC with the settings of IPv4 and of IPv6."""
+    families = b""
+    if conf4:
+        families += nest(AF_INET, nest(IFLA_INET_CONF, *(number(option, value) for option, value in conf4)))
+    if addr_gen_none:
+        families += nest(AF_INET6, attribute(IFLA_INET6_ADDR_GEN_MODE, bytes((IN6_ADDR_GEN_MODE_NONE,))))
+    return nest(IFLA_AF_SPEC, families)
 
 
 def _link_address(verb: Verb, item: LinkAddress, seq: int) -> bytes:

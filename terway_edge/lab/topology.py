@@ -48,14 +48,13 @@ def build(layout: Layout, nodes: Sequence[LabNode], processes: Processes) -> Non
     """Make the LAN. Raises LabError naming the command that failed."""
     lan = layout.netns("lan")
     make_namespaces([lan, *(node.netns for node in nodes)], processes)
-    batch(lan, ["link set lo up", f"link add {BRIDGE} type bridge", f"link set {BRIDGE} up"], processes)
+    batch(lan, [f"link add {BRIDGE} type bridge", f"link set {BRIDGE} up"], processes)
     for node in nodes:
         v4, v6 = node.addresses
         cable = f"link add {UPLINK} type veth peer name port{node.index} netns {lan}"
         batch(
             node.netns,
             [
-                "link set lo up",
                 cable,
                 # Duplicate address detection would hold back the first neighbour solicitations for a second or more.
                 f"link set {UPLINK} addrgenmode none",
@@ -70,7 +69,10 @@ def build(layout: Layout, nodes: Sequence[LabNode], processes: Processes) -> Non
 
 
 def make_namespaces(names: Sequence[str], processes: Processes) -> None:
+    """With loopback up, which for pods is the runtime's business."""
     processes.must(["ip", "-batch", "-"], stdin="".join(f"netns add {name}\n" for name in names))
+    for name in names:
+        batch(name, ["link set lo up"], processes)
 
 
 def delete_namespace(name: str, processes: Processes) -> None:
