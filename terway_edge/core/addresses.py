@@ -7,6 +7,7 @@ in millions, so the hot paths use tuples and only the edges (configuration, tabl
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import NamedTuple
 
 BITS = {4: 32, 6: 128}
@@ -48,7 +49,7 @@ class Address(NamedTuple):
         if self.family == 4:
             value = self.value
             return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
-        return str(ipaddress.IPv6Address(self.value))
+        return _text6(self.value)
 
 
 class Prefix(NamedTuple):
@@ -92,3 +93,8 @@ class Prefix(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.address}/{self.length}"
+
+
+@lru_cache(maxsize=1024)  # the journal, the result and the log show the same address one after another
+def _text6(value: int) -> str:
+    return str(ipaddress.IPv6Address(value))

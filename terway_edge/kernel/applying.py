@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from errno import EADDRNOTAVAIL, EBUSY, EEXIST, ENODEV, ENOENT, ESRCH
 from itertools import groupby
 from operator import itemgetter
@@ -39,21 +39,24 @@ class Applier:
 
     def apply(self, plan: Plan) -> tuple[Failure, ...]:
         """As ports.Kernel.apply."""
-        with ExitStack() as stack:
-            netns = self._open_all(plan, stack)
+        netns: dict[Netns, int] = {}
+        try:
+            self._open_all(plan, netns)
             if plan.atomic:
                 self._make_or_undo(plan, netns)
                 return ()
             return tuple(failure for step in plan.steps for failure in self._make(step, netns, None))
+        finally:
+            for named, descriptor in netns.items():
+                if named != HOST:
+                    close(descriptor)
 
-    def _open_all(self, plan: Plan, stack: ExitStack) -> dict[Netns, int]:
+    def _open_all(self, plan: Plan, netns: dict[Netns, int]) -> None:
         """Descriptors of all namespaces of the plan, before anything is changed. Raises Refused."""
-        netns: dict[Netns, int] = {HOST: self._sockets.netns}
+        netns[HOST] = self._sockets.netns
         for named in _namespaces(plan):
             if named not in netns:
                 netns[named] = open_netns(named)
-                stack.callback(close, netns[named])
-        return netns
 
     def _make_or_undo(self, plan: Plan, netns: dict[Netns, int]) -> None:
         done: list[Done] = []

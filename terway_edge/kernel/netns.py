@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from errno import errorcode
+from functools import cache
 from typing import TypeVar
 
 from terway_edge.core.errors import INVALID_ENVIRONMENT, INVALID_NETNS, Bug, KernelError, Refused
@@ -113,10 +114,16 @@ def _duplicate(descriptor: int) -> int:
         raise Refused(f"descriptor {descriptor} is not open: {error}", code=INVALID_NETNS) from error
 
 
+@cache
+def _nsfs() -> int:
+    """The device number of the file system that all namespaces live on; there is one per kernel."""
+    return os.stat(OWN).st_dev
+
+
 def _checked(descriptor: int, what: str) -> int:
-    """Namespaces live on one kernel-wide file system (nsfs), so the device number proves one; the ioctl, its kind."""
+    """The device number proves a namespace; the ioctl, its kind."""
     try:
-        on_nsfs = os.fstat(descriptor).st_dev == os.stat(OWN).st_dev
+        on_nsfs = os.fstat(descriptor).st_dev == _nsfs()
         if on_nsfs and fcntl.ioctl(descriptor, NS_GET_NSTYPE) == CLONE_NEWNET:
             return descriptor
     except BaseException:
