@@ -7,8 +7,11 @@ the reason.
 from __future__ import annotations
 
 import logging
+import socket
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -76,7 +79,8 @@ class MetricsServer:
     def __init__(self, address: str, port: int, registry: CollectorRegistry, ready: Callable[[], str]) -> None:
         handler = type("Handler", (_Handler,), {"registry": registry, "ready": staticmethod(ready)})
         self._server = _Server((address, port), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="metrics", daemon=True)
         self._thread.start()
 
     @property
@@ -84,9 +88,16 @@ class MetricsServer:
         return int(self._server.server_address[1])
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._closed = True
+        with suppress(OSError), socket.create_connection(self._server.server_address[:2], timeout=1):
+            pass  # wakes the thread
         self._thread.join()
+        self._server.server_close()
+
+    def _serve(self) -> None:
+        """Unlike serve_forever(), which looks twice a second whether it should end, this sleeps until called."""
+        while not self._closed:
+            self._server.handle_request()
 
 
 class _Server(ThreadingHTTPServer):
@@ -94,15 +105,11 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         if ":" in address[0]:
-            import socket
-
             self.address_family = socket.AF_INET6
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
         # The base class looks its own host name up, which may ask a name server that is not there.
-        import socketserver
-
         socketserver.TCPServer.server_bind(self)
 
 

@@ -89,7 +89,7 @@ class Routes(Section):
     gateway: tuple[IpAddress, ...] = Field(
         (), description="list of next hops towards other LANs, one per family; empty: the default route's gateway"
     )
-    resync_seconds: float = Field(30, ge=1, le=86400, description="seconds between comparisons with the kernel")
+    resync_seconds: float = Field(60, ge=1, le=86400, description="seconds between comparisons with the kernel")
 
     @model_validator(mode="after")
     def _one_gateway_per_family(self) -> Routes:
