@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -28,6 +29,9 @@ MARK = b"terway-edge CNI shim"  # in every shim of ours, of any version
 
 COMPILED = Path(__file__).with_name("bin") / "terway-edge"
 TWIN = Path(__file__).with_name("shim.py")
+TWIN_START = Path(__file__).with_name("start_shim.py")
+TWIN_HOME = f"{TYPE}-python"
+"""Directory beside the executable for the twin's module and the bytecode that the host's Python keeps of it."""
 
 
 class Installed(NamedTuple):
@@ -50,10 +54,27 @@ def install_shim(bin_dir: Path) -> Installed:
 
     Raises Refused if others than root may change the directory, Retry if it cannot be written.
     """
-    source = COMPILED if COMPILED.exists() else TWIN
+    if not COMPILED.exists():
+        return install_twin(bin_dir)
     with _directory(bin_dir) as directory:
-        changed = _put(directory, TYPE, source.read_bytes(), 0o755)
+        changed = _put(directory, TYPE, COMPILED.read_bytes(), 0o755)
     return Installed((bin_dir / TYPE,) if changed else (), ())
+
+
+def install_twin(bin_dir: Path) -> Installed:
+    """Put the Python twin into `bin_dir`: the module, then the executable that imports it. Raises as install_shim().
+
+    Python writes bytecode without fsync and trusts it by its header. So each installation starts without any, in a
+    directory that is made here, with rights that depend on no runtime's umask.
+    """
+    home, written = bin_dir / TWIN_HOME, []
+    with _directory(bin_dir) as directory, _directory(home) as inner, _directory(home / "__pycache__") as cache:
+        if _put(inner, TWIN.name, TWIN.read_bytes(), 0o644):
+            written.append(home / TWIN.name)
+        _empty(cache)
+        if _put(directory, TYPE, TWIN_START.read_bytes(), 0o755):
+            written.append(bin_dir / TYPE)
+    return Installed(tuple(written), ())
 
 
 def publish(conf_dir: Path, network: str, conf_name: str = CONF_NAME) -> Installed:
@@ -73,6 +94,11 @@ def uninstall(bin_dir: Path, conf_dir: Path, conf_name: str = CONF_NAME) -> tupl
             if is_ours(path.read_bytes()):
                 path.unlink()
                 removed.append(path)
+    home = bin_dir / TWIN_HOME
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if _is_our_shim((home / TWIN.name).read_bytes()):
+            shutil.rmtree(home)
+            removed.append(home)
     return tuple(removed)
 
 
@@ -130,6 +156,17 @@ def _put(directory: int, name: str, content: bytes, mode: int) -> bool:
         raise Retry(f"cannot install {name}: {error.strerror}", code=IO_FAILURE) from error
     os.fsync(directory)
     return True
+
+
+def _empty(directory: int) -> None:
+    """Remove the files of a directory. Raises Retry with code 5."""
+    for name in os.listdir(directory):
+        try:
+            os.unlink(name, dir_fd=directory)
+        except FileNotFoundError:
+            continue  # a shim was about to rename it
+        except OSError as error:
+            raise Retry(f"cannot remove the old bytecode {name}: {error.strerror}", code=IO_FAILURE) from error
 
 
 def _holds(directory: int, name: str, content: bytes, mode: int) -> bool:

@@ -1,9 +1,10 @@
 #!/usr/bin/python3 -ISE
 """terway-edge CNI shim: the twin of shim.c, for hosts where no compiled one can be had. See there and wire.py.
 
-Written for its start-up time, a third of which is compiling this file: only modules built into the interpreter are
-imported (`os`, `socket` and `json` would triple it), and errors travel as the OSError they are: FileNotFoundError and
-ConnectionRefusedError = nobody listens, other ConnectionErrors = torn reply, BlockingIOError = the budget is spent.
+Written for its start-up time: only modules built into the interpreter are imported (`os`, `socket` and `json` would
+triple it), and where it is installed start_shim.py imports it, so that it is compiled once. Errors travel as the OSError
+they are: FileNotFoundError and ConnectionRefusedError = nobody listens, other ConnectionErrors = torn reply,
+BlockingIOError = the budget is spent.
 """
 
 import posix
