@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import random
-import shutil
 import statistics
 import tempfile
 import time
@@ -25,6 +24,7 @@ from typing import NamedTuple
 from benchmarks.agents import Agent, cpu_seconds, node, running_agent, uplink
 from benchmarks.report import Report
 from benchmarks.sandboxes import enter, own_namespace, pod_namespaces
+from terway_edge.cni import installer
 
 REFERENCE = Path("/usr/lib/cni")
 PARALLEL = 50
@@ -184,10 +184,8 @@ def run(report: Report, argv: Sequence[str]) -> None:
 def _contestants(base: Path, hosts: tuple[int, int], agent: Agent, namespaces: list[str]) -> list[Contestant]:
     ours = base / "ours.json"
     ours.write_text(json.dumps({"cniVersion": "1.0.0", "name": "terway-edge", "type": "terway-edge"}))
-    python_shim = base / "python" / "terway-edge"
-    python_shim.parent.mkdir()
-    shutil.copy(Path(__file__).parent.parent / "terway_edge" / "cni" / "shim.py", python_shim)
-    python_shim.chmod(0o755)
+    installer.install_twin(base / "python")
+    python_shim = base / "python" / installer.TYPE
     share = len(namespaces) // 4
     groups = [namespaces[i * share : (i + 1) * share] for i in range(4)]
     contestants = [
@@ -214,6 +212,7 @@ def _tell(report: Report, calls: dict[str, list[Call]], walls: dict[str, list[fl
     def walls_of(what: str) -> list[float]:
         return [call.wall for call in calls[what]]
 
+    report.samples = sum(map(len, calls.values())) + PARALLEL * sum(map(len, walls.values()))
     rows = []
     for what, measured in sorted(calls.items(), key=lambda item: item[0].split()[::-1]):
         verb = what.split()[-1]

@@ -64,7 +64,7 @@ def install_shim(bin_dir: Path) -> Installed:
 def install_twin(bin_dir: Path) -> Installed:
     """Put the Python twin into `bin_dir`: the module, then the executable that imports it. Raises as install_shim().
 
-    Python writes bytecode without fsync and trusts it by its header. So each installation starts without any, in a
+    Python writes bytecode without fsync and trusts it by its header. So each installation starts without any, and in a
     directory that is made here, with rights that depend on no runtime's umask.
     """
     home, written = bin_dir / TWIN_HOME, []

@@ -2,9 +2,9 @@
 """terway-edge CNI shim: the twin of shim.c, for hosts where no compiled one can be had. See there and wire.py.
 
 Written for its start-up time: only modules built into the interpreter are imported (`os`, `socket` and `json` would
-triple it), and where it is installed start_shim.py imports it, so that it is compiled once. Errors travel as the OSError
-they are: FileNotFoundError and ConnectionRefusedError = nobody listens, other ConnectionErrors = torn reply,
-BlockingIOError = the budget is spent.
+triple it), and on a host start_shim.py imports this file, so that it is compiled once and not in every run. Errors
+travel as the OSError they are: FileNotFoundError and ConnectionRefusedError = nobody listens, other ConnectionErrors =
+torn reply, BlockingIOError = the budget is spent.
 """
 
 import posix

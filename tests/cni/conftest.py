@@ -162,13 +162,16 @@ def _wait_for():
 
 @pytest.fixture(scope="session")
 def shim_paths(tmp_path_factory):
-    """(compiled, twin), the first built afresh if the one in the package is older than its source."""
+    """(compiled, twin), the first built afresh if the one in the package is older than its source, the second as it is
+    on a host."""
     compiled, source = installer.COMPILED, SOURCES / "shim.c"
     if not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime:
         compiled = tmp_path_factory.mktemp("shim") / "terway-edge"
         flags = ["-std=c11", "-Os", "-static", "-Wall", "-Wextra", "-Werror"]
         subprocess.run(["musl-gcc", *flags, "-o", compiled, source], check=True)
-    return {"compiled": compiled, "twin": SOURCES / "shim.py"}
+    twin = tmp_path_factory.mktemp("bin")
+    installer.install_twin(twin)
+    return {"compiled": compiled, "twin": twin / installer.TYPE}
 
 
 @pytest.fixture(params=KINDS)
