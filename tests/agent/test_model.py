@@ -154,7 +154,7 @@ class Agents(RuleBasedStateMachine):
             assert leaves_at == 1
             assert held is not None
 
-    @rule(name=names, change=st.integers(0, 9))
+    @rule(name=names, change=st.integers(0, 8))  # the smallest plan has nine changes
     def add_that_the_kernel_refuses(self, name, change):
         if name in self.model or any(self.rig.ipam.usage(cidr).free == 0 for cidr in self.cidrs):
             return
