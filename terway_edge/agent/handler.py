@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 
+from terway_edge.agent.netconf import shown
 from terway_edge.agent.queries import Queries
 from terway_edge.agent.requests import CniRequest, Command, parse_request
 from terway_edge.agent.results import check_prev_result, render_error, render_result
@@ -46,11 +47,11 @@ class CniHandler:
                 connection.send(reply)
         except EdgeError as error:
             code = error.code
-            log.warning("%s %s: %s", command, environ.get("CNI_CONTAINERID", ""), error)
+            log.warning("%s of %s: %s", shown(command), shown(environ.get("CNI_CONTAINERID", "")), error)
             connection.send(Reply(1, render_error(error)))
         except Exception as error:
             code = INTERNAL
-            log.exception("%s %s failed", command, environ.get("CNI_CONTAINERID", ""))
+            log.exception("%s of %s failed", shown(command), shown(environ.get("CNI_CONTAINERID", "")))
             connection.send(Reply(1, render_error(error)))
         # What is no command of ours must not become a label of the metrics: there is no end of such texts.
         self._telemetry.called(command if command in KNOWN else "unknown", code, self._clock.now() - began)
