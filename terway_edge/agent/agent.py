@@ -7,19 +7,13 @@ are (a stop is an upgrade unless `terway-edge uninstall` says otherwise).
 
 from __future__ import annotations
 
-import fcntl
-import gc
 import logging
-import os
-import signal
 import threading
-import time
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
-from types import FrameType
 
 from terway_edge.agent.clock import BootClock
+from terway_edge.agent.events import LoggedEvents
 from terway_edge.agent.gc import LostSandboxes, plugged_sandboxes
 from terway_edge.agent.handler import CniHandler
 from terway_edge.agent.heartbeat import PERIOD, beat
@@ -35,37 +29,23 @@ from terway_edge.agent.spool import locked, replay
 from terway_edge.agent.store import Journal
 from terway_edge.agent.telemetry import Telemetry
 from terway_edge.agent.uplinks import find_uplink
-from terway_edge.cluster.manifests import ManifestDirectory
 from terway_edge.cni.installer import install
 from terway_edge.core.config import Settings
 from terway_edge.core.context import BackendContext
 from terway_edge.core.dispatcher import Dispatcher, explain
-from terway_edge.core.errors import EdgeError, Refused
+from terway_edge.core.errors import EdgeError
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import StopReason
 from terway_edge.core.plans import Link
 from terway_edge.core.plugins import build_plugins, find_plugins
 from terway_edge.core.plumbing import Plumbing
-from terway_edge.core.ports import ClusterSource, Event, Firewall, Kernel, Severity, Stored
+from terway_edge.core.ports import ClusterSource, Firewall, Kernel, Stored
 
 log = logging.getLogger(__name__)
 
-LOCK_WAIT = 5.0  # seconds a new instance waits for the old one to end
 FIRST_ROUTES = 5.0  # seconds the start waits for the advertisers' first set
 DRAIN = 10.0  # seconds requests in flight have at stop
 CATCH_UP = 1.0  # seconds between looks at what somebody keeps undoing
-
-
-class Events:
-    """Logs every event and passes it to where the cluster's users look."""
-
-    def __init__(self, source: ClusterSource) -> None:
-        self._source = source
-
-    def emit(self, event: Event) -> None:
-        level = logging.WARNING if event.severity is Severity.WARNING else logging.INFO
-        log.log(level, "%s %s: %s", event.reason, event.subject, event.message)
-        self._source.emit(event)
 
 
 class Agent:
@@ -97,7 +77,7 @@ class Agent:
         )
         self._ipam.load(stored)
         self._plumbing = Plumbing(kernel)
-        events = Events(source)
+        events = LoggedEvents(source)
         context = BackendContext(
             settings.node_name, kernel, self._plumbing, self._ipam, firewall, self._clock, events, settings
         )
@@ -269,61 +249,6 @@ class Agent:
     def _drain(self, server: Server) -> None:
         if not server.drain(DRAIN):
             log.error("requests still running after %.0f s are abandoned; their callers see no answer", DRAIN)
-
-
-def run(settings: Settings) -> int:
-    """Be the agent until SIGTERM or SIGINT; the exit status."""
-    from terway_edge.kernel.linux import LinuxKernel
-    from terway_edge.kernel.nft import NftFirewall
-
-    ended = threading.Event()
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    with ExitStack() as stack:
-        stack.enter_context(instance_lock(settings.run_dir))
-        store, stored = Journal.open(
-            settings.state_dir / "leases.journal",
-            Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-            marker=settings.run_dir / "leases.marker",
-            cooldown=settings.ipam.cooldown_seconds,
-        )
-        kernel = LinuxKernel()
-        stack.callback(kernel.close)
-        source = ManifestDirectory(settings.cluster.manifests)
-        agent = Agent(settings, kernel, NftFirewall(), store, stored, source)
-        stack.callback(agent.stop)
-        agent.start()
-        # What the start made lives as long as the agent: the collector need not look at it ever again.
-        gc.collect()
-        gc.freeze()
-        ended.wait()
-        log.info("stopping; pods and routes stay as they are")
-    return 0
-
-
-def instance_lock(run_dir: Path) -> ExitStack:
-    """Be the only agent of this run directory until the stack is closed. Raises Refused if another one is."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    run_dir.chmod(0o700)
-    path = run_dir / "agent.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    stack = ExitStack()
-    stack.callback(os.close, descriptor)
-    deadline = time.monotonic() + LOCK_WAIT
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                stack.close()
-                raise Refused(f"another agent holds {path}; stop it first") from error
-            time.sleep(0.05)
-        else:
-            return stack
 
 
 def _plugin_failed(plugin: str, hook: str, error: Exception) -> None:

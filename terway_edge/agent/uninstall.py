@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 
-from terway_edge.agent.agent import instance_lock
 from terway_edge.agent.gc import plugged_sandboxes
+from terway_edge.agent.instance import instance_lock
 from terway_edge.cni.installer import uninstall
 from terway_edge.core.config import Settings
 from terway_edge.core.plans import HOST, PROTO, Change, FibRoute, Link, Plan, Rule, Step, Verb, Where

@@ -84,8 +84,8 @@ def _query_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _agent(arguments: argparse.Namespace) -> int:
-    from terway_edge.agent.agent import run
     from terway_edge.agent.logs import set_up
+    from terway_edge.agent.process import run
 
     settings = settings_of(arguments)
     set_up(settings.log.level, settings.log.format)

@@ -1,0 +1,52 @@
+"""The agent as a process: real kernel, store and cluster source, until a signal ends it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from terway_edge.agent.agent import Agent
+from terway_edge.agent.instance import instance_lock
+from terway_edge.agent.store import Journal
+from terway_edge.cluster.manifests import ManifestDirectory
+from terway_edge.core.config import Settings
+from terway_edge.kernel.linux import LinuxKernel
+from terway_edge.kernel.nft import NftFirewall
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Be the agent until SIGTERM or SIGINT; the exit status."""
+    ended = threading.Event()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    with ExitStack() as stack:
+        stack.enter_context(instance_lock(settings.run_dir))
+        store, stored = Journal.open(
+            settings.state_dir / "leases.journal",
+            Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            marker=settings.run_dir / "leases.marker",
+            cooldown=settings.ipam.cooldown_seconds,
+        )
+        kernel = LinuxKernel()
+        stack.callback(kernel.close)
+        source = ManifestDirectory(settings.cluster.manifests)
+        agent = Agent(settings, kernel, NftFirewall(), store, stored, source)
+        stack.callback(agent.stop)
+        agent.start()
+        # What the start made lives as long as the agent: the collector need not look at it ever again.
+        gc.collect()
+        gc.freeze()
+        ended.wait()
+        log.info("stopping; pods and routes stay as they are")
+    return 0
