@@ -11,6 +11,7 @@ import logging
 import threading
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 from terway_edge.agent.clock import BootClock
 from terway_edge.agent.events import LoggedEvents
