@@ -68,9 +68,13 @@ class Plumbing:
         raise AssertionError("the last attempt either returns or raises")
 
     def detach(self, lease: Lease) -> None:
-        """Make the addresses unreachable now and delete the link soon. What is missing is success."""
+        """Make the addresses unreachable now, delete the link and forget connections soon.
+
+        What is missing is success.
+        """
         failures = self._kernel.apply(detach_plan(lease))
         self._kernel.unplug([lease.key])
+        self._kernel.forget(lease.addresses)
         for failure in failures:
             raise KernelError(f"route to {lease.addresses[0]} stays: {failure.message}", errno=failure.errno)
 

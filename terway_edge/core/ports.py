@@ -55,8 +55,13 @@ class Kernel(Protocol):
         """Delete the veths of these sandboxes soon, in the background, after proving by name and alias that each
         is ours. A missing link is success."""
 
+    def forget(self, addresses: Iterable[Address]) -> None:
+        """Drop the connection tracking entries of these addresses soon, in the background, after the unplugs asked
+        for before. A pod that gets such an address within that time, by a cool-down of 0, may lose entries
+        of its own. No error is ever raised: what stays expires."""
+
     def settle(self) -> None:
-        """Wait until every unplug asked for so far is done."""
+        """Wait until all that was asked for with unplug and forget so far is done."""
 
     def subscribe(self, listener: Callable[[KernelEvent], None]) -> Closable:
         """Call `listener` from a thread of the kernel's own for changes that others make, until closed."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from terway_edge.core.addresses import Address
 from terway_edge.core.names import Key
 from terway_edge.core.plans import HOST, Failure, Netns, Plan, Veth, Where
 from terway_edge.core.ports import Closable, Dumped, KernelEvent
@@ -75,6 +76,9 @@ class LinuxKernel:
     def unplug(self, keys: Iterable[Key]) -> None:
         self._reaper.unplug(keys)
 
+    def forget(self, addresses: Iterable[Address]) -> None:
+        self._reaper.forget(addresses)
+
     def settle(self) -> None:
         self._reaper.settle()
 
@@ -85,7 +89,7 @@ class LinuxKernel:
             return self._monitor.listen(listener)
 
     def close(self) -> None:
-        """Finish the unplugs asked for, end all threads, close all descriptors. No other call may be under way."""
+        """Finish what was asked for, end all threads, close all descriptors. No other call may be under way."""
         if self._monitor is not None:
             self._monitor.close()
         self._reaper.close()

@@ -1,4 +1,4 @@
-"""A route netlink socket: batches of changes, questions and dumps.
+"""A netlink socket: batches of changes, questions and dumps.
 
 The kernel works through a batch inside sendto(2). Only errors are answered, each with the sequence number of its
 message; a no-op that asks for an acknowledgement closes every batch, so its answer proves that no error is
@@ -20,6 +20,7 @@ from terway_edge.kernel.uapi import (
     NETLINK_CAP_ACK,
     NETLINK_EXT_ACK,
     NETLINK_GET_STRICT_CHK,
+    NETLINK_ROUTE,
     NLM_F_ACK,
     NLM_F_ACK_TLVS,
     NLM_F_DUMP,
@@ -59,15 +60,18 @@ class Refusal(NamedTuple):
 
 
 class NetlinkSocket:
-    """`port` is the id that notifications about changes asked for here carry; 0 lets the kernel choose one."""
+    """`port` is the id that notifications about changes asked for here carry; 0 lets the kernel choose one.
 
-    def __init__(self, port: int = 0, *, large: bool = False) -> None:
+    `protocol` is a netlink family.
+    """
+
+    def __init__(self, port: int = 0, *, large: bool = False, protocol: int = NETLINK_ROUTE) -> None:
         """Opened in the namespace of the calling thread, with `large` buffers for thousands of messages at a time.
 
         Raises KernelError.
         """
         try:
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         except OSError as error:
             raise broken("cannot open a netlink socket", error) from error
         try:

@@ -3,6 +3,9 @@
 RTM_DELLINK waits 16-20 ms for an RCU barrier without using the CPU. One RTM_DELLINK for a *group* of links waits once,
 so links are marked with a group number of this process and deleted together. A slice is small while pods are being
 plugged in, because deleting a group holds the lock that they need.
+
+Connections of the addresses are forgotten when no link waits any more: a pod whose link is there may still start some,
+and one reading of the table serves a whole burst.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ from collections.abc import Callable, Iterable
 from errno import ENODEV
 from itertools import islice
 
+from terway_edge.core.addresses import Address
 from terway_edge.core.errors import EdgeError
 from terway_edge.core.names import Key, link_alias, link_name
 from terway_edge.core.plans import Link, Where
 from terway_edge.kernel import decode, links
+from terway_edge.kernel.conntrack import Conntrack
 from terway_edge.kernel.departing import Departing
 from terway_edge.kernel.dumps import dump
 from terway_edge.kernel.netlink import NetlinkSocket
@@ -37,9 +42,12 @@ class Reaper:
         self._sockets = sockets
         self._departing = departing
         self._plugging = plugging
+        self._conntrack = Conntrack(sockets.netns)
         self._changed = threading.Condition()
         self._waiting: dict[str, Key] = {}
         self._going: dict[str, Key] = {}
+        self._released: set[Address] = set()
+        self._forgetting: set[Address] = set()
         self._hurry = False
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -47,20 +55,22 @@ class Reaper:
     def unplug(self, keys: Iterable[Key]) -> None:
         with self._changed:
             self._waiting.update((link_name(key), key) for key in keys)
-            if self._waiting and self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="terway-reaper", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+            self._wake()
+
+    def forget(self, addresses: Iterable[Address]) -> None:
+        with self._changed:
+            self._released.update(addresses)
+            self._wake()
 
     def settle(self) -> None:
-        """Wait until every unplug asked for so far is done."""
+        """Wait until everything asked for so far is done."""
         with self._changed:
-            self._wait_for(self._waiting.keys() | self._going.keys())
+            self._wait_for(self._waiting.keys() | self._going.keys(), self._released | self._forgetting)
 
     def finish(self, name: str) -> None:
         """Wait until no link of this name is about to be unplugged: who makes a new one must not lose it."""
         with self._changed:
-            self._wait_for({name})
+            self._wait_for({name}, set())
 
     def close(self) -> None:
         """Finish what was asked for and end the thread."""
@@ -70,8 +80,19 @@ class Reaper:
         if self._thread is not None:
             self._thread.join()
 
-    def _wait_for(self, names: set[str]) -> None:
-        while not names.isdisjoint(self._waiting) or not names.isdisjoint(self._going):
+    def _wake(self) -> None:
+        if (self._waiting or self._released) and self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="terway-reaper", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _wait_for(self, names: set[str], addresses: set[Address]) -> None:
+        while (
+            names & self._waiting.keys()
+            or names & self._going.keys()
+            or addresses & self._released
+            or addresses & self._forgetting
+        ):
             self._hurry = True
             self._changed.notify_all()
             self._changed.wait()
@@ -87,11 +108,25 @@ class Reaper:
                 with self._changed:
                     self._going = {}
                     self._changed.notify_all()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Forget the released addresses, unless links wait that are to go first."""
+        with self._changed:
+            if not self._waiting:
+                self._forgetting, self._released = self._released, set()
+        try:
+            if self._forgetting:
+                self._conntrack.forget(self._forgetting)
+        finally:
+            with self._changed:
+                self._forgetting = set()
+                self._changed.notify_all()
 
     def _collect(self) -> bool:
-        """Wait for the next slice and move it to `_going`; False when there is none and never will be."""
+        """Wait for work and move a slice of links to `_going`; False when there is nothing and never will be."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing)
+            self._changed.wait_for(lambda: self._waiting or self._released or self._closing)
             self._changed.wait_for(lambda: self._hurry or self._closing, timeout=COLLECT)
             size = SLICE_WHILE_PLUGGING if self._plugging() else SLICE
             self._going = dict(islice(self._waiting.items(), size))
@@ -99,7 +134,7 @@ class Reaper:
                 del self._waiting[name]
             if not self._waiting:
                 self._hurry = False
-            return bool(self._going)
+            return bool(self._going or self._released)
 
     def _reap(self, keys: Iterable[Key]) -> None:
         with self._sockets.lend() as endpoint:

@@ -1,9 +1,10 @@
 """Numbers of the kernel's netlink ABI (include/uapi/linux: netlink, rtnetlink, if_link, if_addr, neighbour,
-fib_rules). They are ABI and never change; the names are the kernel's."""
+fib_rules, netfilter/nfnetlink, netfilter/nfnetlink_conntrack). They are ABI and never change; the names are the kernel's."""
 
 from __future__ import annotations
 
 # linux/netlink.h
+NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
 SOL_NETLINK = 270
 NETLINK_ADD_MEMBERSHIP = 1
 NETLINK_CAP_ACK = 10
@@ -68,3 +69,10 @@ NUD_PERMANENT = 0x80
 FR_ACT_TO_TBL = 1
 FRA_DST, FRA_SRC, FRA_PRIORITY, FRA_TABLE, FRA_PROTOCOL = 1, 2, 6, 15, 21
 FRA_SUPPRESS_PREFIXLEN, FRA_PAD = 14, 18
+
+# linux/netfilter/nfnetlink.h, linux/netfilter/nfnetlink_conntrack.h
+NFNL_SUBSYS_CTNETLINK = 1
+IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 1, 2
+CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_ID, CTA_ZONE = 1, 2, 12, 18
+CTA_TUPLE_IP = 1
+CTA_IP_V4_SRC, CTA_IP_V4_DST, CTA_IP_V6_SRC, CTA_IP_V6_DST = 1, 2, 3, 4

@@ -52,6 +52,10 @@ class FakeKernel:
         """Changes of ours that were accepted: unchanged after a second, equal call means that nothing was sent."""
         self.pending: dict[Key, None] = {}
         """Sandboxes whose unplug was asked for and not done yet, oldest first."""
+        self.conntrack: set[tuple[Address, Address]] = set()
+        """Tracked connections, (source, destination) of each; only `foreign_flow` makes any."""
+        self.released: set[Address] = set()
+        """Addresses whose connections are to be forgotten and are not yet."""
         self._unplug_at_once = unplug_at_once
         self._lock = RLock()
         self._host = FakeNetns("")
@@ -101,10 +105,18 @@ class FakeKernel:
         if self._unplug_at_once:
             self.settle()
 
+    def forget(self, addresses: Iterable[Address]) -> None:
+        with self._lock:
+            self.released.update(addresses)
+        if self._unplug_at_once:
+            self.settle()
+
     def settle(self) -> None:
         with self._telling():
             for key in list(self.pending):
                 self._finish_unplug(key)
+            self.conntrack = {ends for ends in self.conntrack if self.released.isdisjoint(ends)}
+            self.released.clear()
 
     def subscribe(self, listener: Listener) -> Closable:
         with self._lock:
@@ -159,6 +171,10 @@ class FakeKernel:
 
     def foreign_remove(self, item: Item, netns: Netns = HOST) -> None:
         self._make_foreign(netns, Change(Verb.REMOVE, item))
+
+    def foreign_flow(self, source: Address, destination: Address) -> None:
+        """A packet between others passes and is tracked."""
+        self.conntrack.add((source, destination))
 
     def flush_routes(self, *, table: int = MAIN, family: int = 4) -> None:
         """What `ip route flush table N` does."""

@@ -49,6 +49,9 @@ class FaultyKernel:
     def unplug(self, keys: Iterable[Key]) -> None:
         self._kernel.unplug(keys)
 
+    def forget(self, addresses: Iterable[Address]) -> None:
+        self._kernel.forget(addresses)
+
     def settle(self) -> None:
         self._kernel.settle()
 

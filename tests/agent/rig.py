@@ -134,6 +134,7 @@ class Rig:
         """The next process, on the same kernel and clock; what was pending in memory is forgotten."""
         self.die()
         self.kernel.pending.clear()
+        self.kernel.released.clear()
         return Rig(
             self.kernel,
             self.clock,

@@ -53,6 +53,16 @@ def test_attach_makes_the_pod_reachable_and_detach_leaves_nothing(kernel, plumbi
     assert kernel.snapshot() == before
 
 
+def test_detach_forgets_the_connections_of_the_pod_and_no_others(kernel, plugged):
+    other = Address.parse("10.0.0.50"), Address.parse("192.0.2.9")
+    for address in ADDRESSES:
+        kernel.foreign_flow(address, Address.parse("192.0.2.9"))
+        kernel.foreign_flow(Address.parse("192.0.2.9"), address)
+    kernel.foreign_flow(*other)
+    plugged.detach(LEASE)
+    assert kernel.conntrack == {other}
+
+
 def test_links_take_indexes_far_from_the_kernels_and_go_on_after_a_restart(kernel, plugged):
     assert link(kernel).ifindex == FIRST_IFINDEX
     kernel.create_netns("/run/netns/p2")

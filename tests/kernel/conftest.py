@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ HOST_ADDRESSES = (
     LinkAddress(UPLINK, Address.parse("192.0.2.1"), 24),
     LinkAddress(UPLINK, Address.parse("2001:db8::1"), 64),
 )
+ENDS = re.compile(r"(?:src|dst)=(\S+)")
 _serial = itertools.count()
 
 
@@ -74,6 +76,12 @@ class FakeWorld:
 
     def delete_link(self, name: str) -> None:
         self.kernel.delete_link(name)
+
+    def track(self, source: str, destination: str) -> None:
+        self.kernel.foreign_flow(Address.parse(source), Address.parse(destination))
+
+    def tracked(self) -> set[tuple[str, str]]:
+        return {(str(source), str(destination)) for source, destination in self.kernel.conntrack}
 
     def reaches(self, netns: Netns, to: Address) -> bool:
         return self.kernel.trace(netns, to).arrived
@@ -133,6 +141,20 @@ class RealWorld:
 
     def delete_link(self, name: str) -> None:
         self._ip(f"link delete {name}\n", HOST)
+
+    def track(self, source: str, destination: str, zone: int = 0) -> None:
+        """Put a connection into the host's table."""
+        words = ["-I", "-s", source, "-d", destination, "-w", str(zone)]
+        self.run("conntrack", *words, "-p", "udp", "--sport", "5000", "--dport", "53", "-t", "60")
+
+    def tracked(self) -> set[tuple[str, str]]:
+        """(source, destination), before translation, of each connection in the host's table."""
+        tables = [self.run("conntrack", "-L", "-f", family) for family in ("ipv4", "ipv6")]
+        return {tuple(ENDS.findall(line)[:2]) for table in tables for line in table.splitlines()}
+
+    def run(self, *command: str, text: str = "") -> str:
+        """Run a command on the host; its output."""
+        return _run(*self._enter(HOST), *command, text=text)
 
     def reaches(self, netns: Netns, to: Address) -> bool:
         ping = ["ping", "-n", "-q", "-c", "1", "-W", "1", str(to)]

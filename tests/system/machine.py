@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -126,6 +127,12 @@ class Machine:
             prefix = words.pop(0) if kind == "unreachable" else kind
             table[prefix] = " ".join(([kind] if kind == "unreachable" else []) + words)
         return table
+
+    def connections(self, address):
+        """The addresses of each connection that the node tracks and that has this one at either end."""
+        lines = self.enter("conntrack", "-L").stdout.splitlines()
+        connections = {tuple(re.findall(r"(?:src|dst)=(\S+)", line)) for line in lines}
+        return {ends for ends in connections if address in ends}
 
     def pings(self, pod, address, netns=None):
         done = self.enter("ping", "-n", "-q", "-c", "1", "-W", "1", address, netns=netns or pod, check=False)

@@ -184,3 +184,17 @@ def test_a_pod_leaves_with_the_nodes_address_unless_the_other_side_is_excluded(m
     pod, address = machine.add()
     for target, seen in (("203.0.113.1", "192.0.2.10"), ("198.51.100.1", address), ("192.0.2.20", address)):
         assert machine.seen_source(pod, target) == seen, f"towards {target}"
+
+
+def test_connections_of_a_pod_end_within_a_second_after_its_del(machine):
+    (one, address1), (two, address2) = machine.add(), machine.add()
+    for pod, address in ((one, address1), (two, address2)):
+        assert machine.pings(pod, "192.0.2.99"), "masqueraded"
+        assert machine.pings(machine.peer, address), "to the pod"
+    assert machine.pings(one, address2)
+    others = machine.connections(address2) - machine.connections(address1)
+    assert len(machine.connections(address1)) == 3
+    assert len(others) == 2
+    machine.delete(one)
+    until(lambda: not machine.connections(address1), "connections of the dead pod are gone", 1.0)
+    assert machine.connections(address2) == others

@@ -1,0 +1,238 @@
+"""Connections of released addresses go, those of others stay; conntrack(8) is the oracle on Linux."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from terway_edge.core.addresses import Address
+from terway_edge.core.datapath import detach_plan
+from terway_edge.core.plumbing import Plumbing
+from terway_edge.kernel.conntrack import Conntrack, _identity_of_any
+from terway_edge.kernel.netlink import BATCH
+from terway_edge.kernel.netns import inside, open_netns
+from terway_edge.kernel.wire import attribute, nest
+from tests.kernel.contract import HOST_LINK, NEAR, POD, address, both_families, lease, plug, sandbox
+
+OTHER_POD = {4: "10.9.0.50", 6: "2001:db8:9::50"}
+SERVICE = "203.0.113.1"
+TRACKING = """
+table inet tracking {
+    chain before { type filter hook prerouting priority 0; ct state new accept; }
+    chain out { type filter hook output priority 0; ct state new accept; }
+}
+table ip services {
+    chain out { type nat hook output priority -100; ip daddr 203.0.113.1 dnat to 10.9.0.5; }
+}
+"""
+WITHOUT_NET_ADMIN = """
+import logging, sys
+from terway_edge.core.addresses import Address
+from terway_edge.kernel import LinuxKernel
+logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stdout)
+kernel = LinuxKernel(sys.argv[1])
+for _ in range(3):
+    kernel.forget([Address.parse("10.9.0.5")])
+    kernel.settle()
+kernel.close()
+"""
+
+# --- what every kernel port does -----------------------------------------------------------------------------------
+
+
+@both_families
+def test_connections_of_an_address_go_and_those_of_others_stay(kernel, world, family):
+    pod, peer, other = POD[family], NEAR[family], OTHER_POD[family]
+    for ends in ((pod, peer), (peer, pod), (pod, other), (other, peer), (peer, other)):
+        world.track(*ends)
+    kernel.forget([address(pod)])
+    kernel.settle()
+    assert world.tracked() == {(other, peer), (peer, other)}
+
+
+def test_connections_of_both_families_go_together(kernel, world):
+    for family in (4, 6):
+        world.track(POD[family], NEAR[family])
+        world.track(OTHER_POD[family], NEAR[family])
+    kernel.forget([address(POD[4]), address(POD[6])])
+    kernel.settle()
+    assert world.tracked() == {(OTHER_POD[family], NEAR[family]) for family in (4, 6)}
+
+
+def test_an_address_without_connections_is_success(kernel, world, caplog):
+    world.track(OTHER_POD[4], NEAR[4])
+    kernel.forget([address(POD[4])])
+    kernel.forget([])
+    kernel.settle()
+    assert world.tracked() == {(OTHER_POD[4], NEAR[4])}
+    assert caplog.text == ""
+
+
+# --- Linux ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tracking(real_world):
+    """A world whose host tracks what passes, and translates the address of a service to the pod's."""
+    real_world.run("nft", "-f", "-", text=TRACKING)
+    return real_world
+
+
+def udp(world, netns: str = "") -> socket.socket:
+    descriptor = open_netns(netns or f"/run/netns/{world._host}")
+    with open(descriptor, closefd=True):
+        return inside(descriptor, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+
+
+@pytest.mark.root
+def test_connections_go_without_settling(tracking, eventually):
+    with udp(tracking) as sender:
+        sender.sendto(b"x", (NEAR[4], 53))
+    assert tracking.tracked() == {("192.0.2.1", NEAR[4])}
+    tracking.kernel.forget([address(NEAR[4])])
+    eventually(lambda: tracking.tracked() == set())
+
+
+@pytest.mark.root
+def test_a_translated_connection_goes_by_the_address_behind_the_service(tracking):
+    plug(tracking.kernel, tracking.create_netns(), POD[4])
+    tracking.run("ip", "route", "add", SERVICE, "via", NEAR[4])
+    with udp(tracking) as sender:
+        sender.sendto(b"x", (SERVICE, 53))
+    assert tracking.tracked() == {("192.0.2.1", SERVICE)}
+    tracking.kernel.forget([address(POD[4])])
+    tracking.kernel.settle()
+    assert tracking.tracked() == set()
+
+
+@pytest.mark.root
+def test_a_connection_in_a_zone_goes(real_world):
+    real_world.track(POD[4], NEAR[4], zone=7)
+    real_world.track(OTHER_POD[4], NEAR[4], zone=7)
+    real_world.kernel.forget([address(POD[4])])
+    real_world.kernel.settle()
+    assert real_world.tracked() == {(OTHER_POD[4], NEAR[4])}
+
+
+@pytest.mark.root
+def test_more_connections_than_fit_in_a_batch_go(tracking, caplog):
+    plug(tracking.kernel, tracking.create_netns(), POD[4])
+    with udp(tracking) as sender:
+        for port in range(1, 2 * BATCH + 2):
+            sender.sendto(b"x", (POD[4], port))
+        sender.sendto(b"x", (NEAR[4], 53))
+    assert tracking.run("conntrack", "-C").strip() == str(2 * BATCH + 2)
+    tracking.kernel.forget([address(POD[4])])
+    tracking.kernel.settle()
+    assert tracking.tracked() == {("192.0.2.1", NEAR[4])}
+    assert caplog.text == ""
+
+
+@pytest.mark.root
+def test_a_pod_that_never_stops_sending_leaves_no_connection(tracking):
+    """The link goes first: what the pod sends until then must not start a connection that stays."""
+    kernel = tracking.kernel
+    netns = [tracking.create_netns() for _ in range(2)]
+    held = plug(kernel, netns[0], POD[4])
+    plug(kernel, netns[1], OTHER_POD[4], name="c2", index=HOST_LINK + 1)
+    stopped, sent = threading.Event(), threading.Event()
+
+    def send() -> None:
+        while not stopped.wait(0.0005):
+            try:
+                sender.sendto(b"x", ("192.0.2.1", 53))
+            except OSError:  # the link is gone
+                continue
+            sent.set()
+
+    with udp(tracking, netns[0]) as sender, udp(tracking, netns[1]) as other:
+        other.sendto(b"x", ("192.0.2.1", 53))
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            assert sent.wait(2)
+            assert tracking.tracked() == {(POD[4], "192.0.2.1"), (OTHER_POD[4], "192.0.2.1")}
+            Plumbing(kernel).detach(held)
+            kernel.settle()
+            assert tracking.tracked() == {(OTHER_POD[4], "192.0.2.1")}
+        finally:
+            stopped.set()
+            thread.join()
+
+
+@pytest.mark.root
+def test_connections_wait_for_all_links_of_a_burst(real_world):
+    """More links than fit in three slices."""
+    kernel = real_world.kernel
+    pods = [lease(sandbox(real_world.create_netns(), f"c{n}"), f"10.9.1.{n}") for n in range(1, 4)]
+    for held in pods:
+        real_world.track(str(held.addresses[0]), NEAR[4])
+        kernel.apply(detach_plan(held))
+        kernel.unplug([held.key, *((f"gone-{held.key[0]}", f"eth{n}") for n in range(40))])
+        kernel.forget(held.addresses)
+    kernel.settle()
+    assert real_world.tracked() == set()
+
+
+@pytest.mark.root
+def test_a_kernel_that_refuses_is_told_once_and_is_no_error(real_world):
+    real_world.track(POD[4], NEAR[4])
+    command = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin", sys.executable, "-W", "error", "-c"]
+    done = subprocess.run(
+        [*command, WITHOUT_NET_ADMIN, f"/run/netns/{real_world._host}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (told,) = done.stdout.splitlines()
+    assert told.startswith("WARNING connections of released addresses stay")
+    assert "EPERM" in told
+    assert real_world.tracked() == {(POD[4], NEAR[4])}
+
+
+@pytest.mark.root
+def test_closing_finishes_what_was_asked_for(real_world):
+    real_world.track(POD[4], NEAR[4])
+    real_world.kernel.forget([address(POD[4])])
+    real_world.kernel.close()
+    assert real_world.tracked() == set()
+
+
+def test_no_descriptor_is_told_and_is_no_error(caplog):
+    with caplog.at_level(logging.WARNING):
+        Conntrack(-1).forget([address(POD[4])])
+    assert "connections of 1 released addresses stay" in caplog.text
+
+
+# --- which entries -------------------------------------------------------------------------------------------------
+
+v4 = st.sampled_from([Address(4, value) for value in (0, 10, 0x0A0A0A0A, 0x2E2A5B7C, 0x0A090005, 0xFFFFFFFF)])
+v6 = st.sampled_from([Address(6, value) for value in (0, 0x0A0A0A0A, 0x0A0A0A0A << 96, (1 << 128) - 1)])
+ENTRY = {4: b"\x02\0\0\0", 6: b"\x0a\0\0\0"}
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> tuple[tuple[Address, ...], bytes]:
+    """The four ends of a connection and how the kernel tells it; the last attribute may look like an address."""
+    family = draw(st.sampled_from([4, 6]))
+    one = v4 if family == 4 else v6
+    ends = draw(st.tuples(one, one, one, one))
+    first = 1 if family == 4 else 3
+    tuples = [
+        nest(kind, nest(1, attribute(first, ends[at].packed), attribute(first + 1, ends[at + 1].packed)))
+        for kind, at in ((1, 0), (2, 2))
+    ]
+    return ends, ENTRY[family] + b"".join(tuples) + attribute(12, b"iden") + attribute(8, draw(v4).packed)
+
+
+@given(st.sets(v4 | v6, min_size=1), entries())
+def test_exactly_the_entries_with_a_released_address_are_named(released, entry):
+    ends, data = entry
+    named = _identity_of_any(released)(b"head" + data + b"tail", 4, 4 + len(data))
+    orig = data[: 4 + int.from_bytes(data[4:6], sys.byteorder)]
+    assert named == (None if released.isdisjoint(ends) else orig + attribute(12, b"iden"))
