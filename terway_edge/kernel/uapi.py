@@ -1,5 +1,5 @@
 """Numbers of the kernel's netlink ABI (include/uapi/linux: netlink, rtnetlink, if_link, if_addr, neighbour,
-fib_rules, netfilter/nfnetlink, netfilter/nfnetlink_conntrack). They are ABI and never change; the names are the kernel's."""
+fib_rules, netfilter/nfnetlink, netfilter/nfnetlink_conntrack). They never change; the names are the kernel's."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import resource
 import socket
 import subprocess
 import sys
@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from terway_edge.core.addresses import Address
-from terway_edge.core.datapath import detach_plan
 from terway_edge.core.plumbing import Plumbing
 from terway_edge.kernel.conntrack import Conntrack, _identity_of_any
 from terway_edge.kernel.netlink import BATCH
 from terway_edge.kernel.netns import inside, open_netns
+from terway_edge.kernel.reaper import SLICE
 from terway_edge.kernel.wire import attribute, nest
-from tests.kernel.contract import HOST_LINK, NEAR, POD, address, both_families, lease, plug, sandbox
+from tests.kernel.contract import HOST_LINK, NEAR, POD, address, both_families, plug
 
 OTHER_POD = {4: "10.9.0.50", 6: "2001:db8:9::50"}
 SERVICE = "203.0.113.1"
@@ -137,7 +137,7 @@ def test_more_connections_than_fit_in_a_batch_go(tracking, caplog):
 
 @pytest.mark.root
 def test_a_pod_that_never_stops_sending_leaves_no_connection(tracking):
-    """The link goes first: what the pod sends until then must not start a connection that stays."""
+    """What it sends until its link goes, here after a slice of others, must not start a connection that stays."""
     kernel = tracking.kernel
     netns = [tracking.create_netns() for _ in range(2)]
     held = plug(kernel, netns[0], POD[4])
@@ -159,26 +159,13 @@ def test_a_pod_that_never_stops_sending_leaves_no_connection(tracking):
         try:
             assert sent.wait(2)
             assert tracking.tracked() == {(POD[4], "192.0.2.1"), (OTHER_POD[4], "192.0.2.1")}
+            kernel.unplug((f"gone{number}", "eth0") for number in range(SLICE))
             Plumbing(kernel).detach(held)
             kernel.settle()
             assert tracking.tracked() == {(OTHER_POD[4], "192.0.2.1")}
         finally:
             stopped.set()
             thread.join()
-
-
-@pytest.mark.root
-def test_connections_wait_for_all_links_of_a_burst(real_world):
-    """More links than fit in three slices."""
-    kernel = real_world.kernel
-    pods = [lease(sandbox(real_world.create_netns(), f"c{n}"), f"10.9.1.{n}") for n in range(1, 4)]
-    for held in pods:
-        real_world.track(str(held.addresses[0]), NEAR[4])
-        kernel.apply(detach_plan(held))
-        kernel.unplug([held.key, *((f"gone-{held.key[0]}", f"eth{n}") for n in range(40))])
-        kernel.forget(held.addresses)
-    kernel.settle()
-    assert real_world.tracked() == set()
 
 
 @pytest.mark.root
@@ -203,9 +190,13 @@ def test_closing_finishes_what_was_asked_for(real_world):
     assert real_world.tracked() == set()
 
 
-def test_no_descriptor_is_told_and_is_no_error(caplog):
-    with caplog.at_level(logging.WARNING):
+def test_a_process_without_descriptors_tells_and_goes_on(caplog):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
         Conntrack(-1).forget([address(POD[4])])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert "connections of 1 released addresses stay" in caplog.text
 
 
@@ -218,7 +209,7 @@ ENTRY = {4: b"\x02\0\0\0", 6: b"\x0a\0\0\0"}
 
 @st.composite
 def entries(draw: st.DrawFn) -> tuple[tuple[Address, ...], bytes]:
-    """The four ends of a connection and how the kernel tells it; the last attribute may look like an address."""
+    """The four ends of a connection and how the kernel tells it."""
     family = draw(st.sampled_from([4, 6]))
     one = v4 if family == 4 else v6
     ends = draw(st.tuples(one, one, one, one))
@@ -227,12 +218,14 @@ def entries(draw: st.DrawFn) -> tuple[tuple[Address, ...], bytes]:
         nest(kind, nest(1, attribute(first, ends[at].packed), attribute(first + 1, ends[at + 1].packed)))
         for kind, at in ((1, 0), (2, 2))
     ]
-    return ends, ENTRY[family] + b"".join(tuples) + attribute(12, b"iden") + attribute(8, draw(v4).packed)
+    return ends, ENTRY[family] + b"".join(tuples) + attribute(12, b"iden")
 
 
-@given(st.sets(v4 | v6, min_size=1), entries())
-def test_exactly_the_entries_with_a_released_address_are_named(released, entry):
+@given(st.sets(v4 | v6, min_size=1), entries(), st.booleans())
+def test_exactly_the_entries_with_a_released_address_are_named(released, entry, look_alike):
     ends, data = entry
+    if look_alike:  # another attribute, such as a label, happens to have the bytes of the addresses
+        data += b"".join(attribute(22, one.packed) for one in sorted(released))
     named = _identity_of_any(released)(b"head" + data + b"tail", 4, 4 + len(data))
     orig = data[: 4 + int.from_bytes(data[4:6], sys.byteorder)]
     assert named == (None if released.isdisjoint(ends) else orig + attribute(12, b"iden"))

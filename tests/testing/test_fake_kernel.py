@@ -181,6 +181,17 @@ def test_unplug_is_pending_until_settle(kernel):
     assert kernel.snapshot() == before
 
 
+def test_connections_stay_until_settle(kernel):
+    mine, other = (HOST_ADDRESS.address, Address.parse("192.0.2.7")), (Address.parse("192.0.2.8"),) * 2
+    kernel.foreign_flow(*mine)
+    kernel.foreign_flow(*other)
+    kernel.forget([mine[1]])
+    assert kernel.conntrack == {mine, other}
+    kernel.settle()
+    assert kernel.conntrack == {other}
+    assert not kernel.released
+
+
 def test_unplug_at_once_needs_no_settle():
     kernel = FakeKernel(unplug_at_once=True)
     kernel.create_netns(NETNS)
