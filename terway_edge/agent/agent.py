@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from terway_edge.agent.clock import BootClock
+from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.events import LoggedEvents
 from terway_edge.agent.gc import LostSandboxes, plugged_sandboxes
 from terway_edge.agent.handler import CniHandler
@@ -36,7 +37,7 @@ from terway_edge.core.context import BackendContext
 from terway_edge.core.dispatcher import Dispatcher, explain
 from terway_edge.core.errors import EdgeError
 from terway_edge.core.ipam import Ipam
-from terway_edge.core.models import StopReason
+from terway_edge.core.models import Condition, StopReason
 from terway_edge.core.plans import Link
 from terway_edge.core.plugins import build_plugins, find_plugins
 from terway_edge.core.plumbing import Plumbing
@@ -79,6 +80,7 @@ class Agent:
         self._ipam.load(stored)
         self._plumbing = Plumbing(kernel)
         events = LoggedEvents(source)
+        self._conditions = Conditions(events)
         context = BackendContext(
             settings.node_name, kernel, self._plumbing, self._ipam, firewall, self._clock, events, settings
         )
@@ -88,7 +90,12 @@ class Agent:
                 log.warning("plugin %s cannot be used: %s", info.name, info.error)
         self._dispatcher = Dispatcher(manager, _plugin_failed)
         self._reconciler = Reconciler(
-            settings, self._dispatcher, partial(find_uplink, kernel, settings), self._drop_pools, events, self._clock
+            settings,
+            self._dispatcher,
+            partial(find_uplink, kernel, settings),
+            self._drop_pools,
+            self._conditions,
+            self._clock,
         )
         locks = SandboxLocks()
         self._service = Service(
@@ -124,6 +131,7 @@ class Agent:
             self._ipam,
             self._dispatcher,
             self._reconciler,
+            self._conditions,
             self._plugins,
             self._telemetry,
             self._clock,
@@ -155,7 +163,13 @@ class Agent:
             self._install()
         if settings.metrics.enabled:
             self._serve_metrics()
-        log.info("serving pods of node %s", settings.node_name)
+        why_not = self._service.why_not()
+        log.log(
+            logging.WARNING if why_not else logging.INFO,
+            "serving node %s%s",
+            settings.node_name,
+            f", but no new pods yet: {why_not}" if why_not else "",
+        )
 
     def stop(self, reason: StopReason = StopReason.UPGRADE) -> None:
         """End in the reverse order of the start; pods, routes and kernel state stay for the next process."""
@@ -173,9 +187,8 @@ class Agent:
         view = self._reconciler.view
         backend = view.selection.backend if view else ""
         if self._stored.damage:
-            log.error(
-                "%s; leases are rebuilt from the kernel, free addresses rest for a cool-down", self._stored.damage
-            )
+            told = f"{self._stored.damage}; leases were rebuilt from the kernel, free addresses rest for a cool-down"
+            self._conditions.say("store", Condition("StoreDamaged", self._settings.node_name, told))
             rebuilt = rebuild(self._kernel, self._ipam.leases(), backend, self._clock)
             for lease in rebuilt.disproved:
                 self._ipam.release(lease)
@@ -200,7 +213,7 @@ class Agent:
                 self._service.delete(lease.sandbox, self._clock.now() + PERIOD)
             except EdgeError as error:
                 log.error("container %s: %s", lease.sandbox.container_id, error)
-        if self._stored.damage:
+        if self._store.damage:
             return  # a link without a lease may be a live pod whose lease was lost
         for key in links:
             if self._ipam.get(key) is None:
@@ -213,6 +226,7 @@ class Agent:
     def _mend_store(self) -> None:
         with self._store_guard:
             self._store.mended()
+            self._conditions.say("store")
 
     def _beat(self, path: Path) -> None:
         beat(path, self._clock.now())
@@ -230,7 +244,9 @@ class Agent:
         from terway_edge.agent.metrics import AgentCollector, MetricsServer
 
         registry = CollectorRegistry()
-        registry.register(AgentCollector(self._telemetry, self._ipam, lambda: self._reconciler.routes))
+        registry.register(
+            AgentCollector(self._telemetry, self._ipam, lambda: self._reconciler.routes, self._conditions)
+        )
         self._dispatcher.metrics(registry)
         metrics = self._settings.metrics
         try:

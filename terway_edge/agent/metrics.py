@@ -18,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.telemetry import BUCKETS, Telemetry
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import RouteSet
@@ -28,10 +29,13 @@ log = logging.getLogger(__name__)
 class AgentCollector(Collector):
     """Turns numbers into metric families when asked; until then nothing is spent on them."""
 
-    def __init__(self, telemetry: Telemetry, ipam: Ipam, routes: Callable[[], RouteSet]) -> None:
+    def __init__(
+        self, telemetry: Telemetry, ipam: Ipam, routes: Callable[[], RouteSet], conditions: Conditions
+    ) -> None:
         self._telemetry = telemetry
         self._ipam = ipam
         self._routes = routes
+        self._conditions = conditions
 
     def collect(self) -> Iterator[Metric]:
         calls = CounterMetricFamily(
@@ -49,9 +53,8 @@ class AgentCollector(Collector):
         yield self._pools()
         routes = self._routes()
         yield GaugeMetricFamily("terway_edge_routes", "Routes this node should have", value=len(routes.routes))
-        yield GaugeMetricFamily(
-            "terway_edge_conditions", "Things an operator should look at", value=len(routes.conditions)
-        )
+        conditions = len(self._conditions.all())
+        yield GaugeMetricFamily("terway_edge_conditions", "Things an operator should look at", value=conditions)
 
     def _times(self) -> Metric:
         family = HistogramMetricFamily("terway_edge_cni_seconds", "Time of CNI calls in the agent", labels=["command"])

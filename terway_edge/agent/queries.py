@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.reconciler import Reconciler
 from terway_edge.agent.telemetry import Telemetry
 from terway_edge.core.config import Settings
@@ -32,6 +33,7 @@ class Queries:
         ipam: Ipam,
         dispatcher: Dispatcher,
         reconciler: Reconciler,
+        conditions: Conditions,
         plugins: Sequence[PluginInfo],
         telemetry: Telemetry,
         clock: Clock,
@@ -41,6 +43,7 @@ class Queries:
         self._ipam = ipam
         self._dispatcher = dispatcher
         self._reconciler = reconciler
+        self._conditions = conditions
         self._plugins = plugins
         self._telemetry = telemetry
         self._clock = clock
@@ -63,7 +66,7 @@ class Queries:
         node = self._reconciler.node()
         view = self._reconciler.view
         reports = [report for name in self._reconciler.active if (report := self._dispatcher.report(name))]
-        conditions = list(self._reconciler.conditions)
+        conditions = list(self._conditions.all())
         for report in reports:
             conditions += [condition for condition in report.conditions if condition not in conditions]
         return {

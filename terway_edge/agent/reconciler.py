@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 
+from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.mailbox import Mailbox
 from terway_edge.agent.service import Node
 from terway_edge.agent.view import node_view, why_no_view
@@ -17,7 +18,7 @@ from terway_edge.core.config import Settings
 from terway_edge.core.dispatcher import Dispatcher, explain
 from terway_edge.core.errors import EdgeError
 from terway_edge.core.models import Condition, NodeView, RouteSet, Uplink
-from terway_edge.core.ports import Clock, Event, Events, Severity, Snapshot
+from terway_edge.core.ports import Clock, Snapshot
 from terway_edge.core.routes import desired_routes
 
 log = logging.getLogger(__name__)
@@ -34,14 +35,14 @@ class Reconciler:
         dispatcher: Dispatcher,
         find_uplink: Callable[[Snapshot], Uplink | None],
         drop_pools: Callable[[], None],
-        events: Events,
+        conditions: Conditions,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._dispatcher = dispatcher
         self._find_uplink = find_uplink
         self._drop_pools = drop_pools
-        self._events = events
+        self._conditions = conditions
         self._clock = clock
         self._wake = threading.Condition()
         self._snapshot = Snapshot(in_sync=False)
@@ -49,11 +50,10 @@ class Reconciler:
         self._mailboxes: dict[str, Mailbox[tuple[RouteSet, NodeView]]] = {}
         self._started: dict[str, str] = {}
         self._uplink: Uplink | None = None
-        self._no_uplink: tuple[Condition, ...] = ()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
         self.view: NodeView | None = None
         self.routes = RouteSet(in_sync=False)
-        self.conditions: tuple[Condition, ...] = ()
+        self._why_no_view = "the agent has not yet seen what the cluster says of this node"
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ class Reconciler:
         """What the CNI service needs to know."""
         view = self.view
         if view is None:
-            return Node(None, why_no_view(self._settings.node_name, self._snapshot))
+            return Node(None, self._why_no_view)
         return Node(view, self._started.get(view.selection.backend, "") or self._why_not_loaded(view))
 
     @property
@@ -137,6 +137,8 @@ class Reconciler:
 
     def _cycle(self, *, look: bool) -> None:
         snapshot = self._snapshot
+        problems = (Condition("InvalidObject", problem.where, problem.message) for problem in snapshot.problems)
+        self._conditions.say("objects", *problems)
         if look or self._uplink is None or self._own_node_changed(snapshot):
             self._uplink = self._look_for_uplink(snapshot)
         view = node_view(
@@ -151,26 +153,32 @@ class Reconciler:
             self._lose_view(snapshot)
             return
         if view == self.view:
-            self._tell(snapshot, self.routes.conditions)
             if look:
                 self._compare()
             return
         settings = self._settings.routes
         routes = desired_routes(view, gateways=settings.gateway, edge_cidrs=settings.edge_cidrs)
         if self.view is not None and self.view.selection.backend != view.selection.backend:
-            # The new backend's pools may lie where the old one's did; leases stay valid without a pool.
+            # The new backend's pools may lie where the old one's did; leases stay valid without a pool. A backend
+            # that served before is started again, and adds the pools that it needs.
             self._drop_pools()
+            self._started.pop(view.selection.backend, None)
         self._start_plugins((view.selection.backend, *view.selection.advertisers), view)
         self.view, self.routes = view, routes
+        self._conditions.say("routes", *routes.conditions)
+        self._say_whether_ready()
         self._advertise(routes, view)
-        self._tell(snapshot, routes.conditions)
         self._dispatcher.cycle_done(routes)
 
     def _lose_view(self, snapshot: Snapshot) -> None:
         """Routes and pods stay as they are: an object that is missing for a moment must not cut anybody off."""
-        why = why_no_view(self._settings.node_name, snapshot)
+        self._why_no_view = why_no_view(self._settings.node_name, snapshot)
         self.view = None
-        self._tell(snapshot, (Condition("NodeUnknown", self._settings.node_name, why),))
+        self._say_whether_ready()
+
+    def _say_whether_ready(self) -> None:
+        why_not = self.node().why_not
+        self._conditions.say("ready", *([Condition("NotReady", self._settings.node_name, why_not)] if why_not else []))
 
     def _own_node_changed(self, snapshot: Snapshot) -> bool:
         """True if what the cluster says of this node is new: its InternalIP may choose another link."""
@@ -182,9 +190,9 @@ class Reconciler:
         try:
             uplink = self._find_uplink(snapshot)
         except EdgeError as error:
-            self._no_uplink = (Condition("NoUplink", self._settings.node_name, str(error)),)
+            self._conditions.say("uplink", Condition("NoUplink", self._settings.node_name, str(error)))
             return self._uplink
-        self._no_uplink = ()
+        self._conditions.say("uplink")
         return uplink
 
     def keep_working(self, backends: Iterable[str]) -> None:
@@ -204,35 +212,31 @@ class Reconciler:
                 log.error("%s; trying again with the next cycle", self._started[name])
 
     def _advertise(self, routes: RouteSet, view: NodeView) -> None:
+        """The set for the selected, an empty one for all others: what those announced, in an earlier life perhaps,
+        must go."""
         wanted = view.selection.advertisers
-        for name in wanted:
-            if self._started.get(name) == "":
-                mailbox = self._mailboxes.get(name)
-                if mailbox is None:
-                    mailbox = self._mailboxes[name] = Mailbox(f"advertiser-{name}", self._advertiser(name))
-                mailbox.put((routes, view))
-        for name in self._mailboxes.keys() - set(wanted):
-            # Deselected: what it announced must go. The node itself stays known, so that it can tell its own.
-            self._mailboxes[name].put((RouteSet(), view))
+        for name in self._dispatcher.advertisers:
+            if name in wanted and self._started.get(name) != "":
+                continue  # it could not start
+            mailbox = self._mailboxes.get(name)
+            if mailbox is None:
+                mailbox = self._mailboxes[name] = Mailbox(f"advertiser-{name}", self._advertiser(name))
+            mailbox.put((routes if name in wanted else RouteSet(in_sync=routes.in_sync), view))
 
     def _advertiser(self, name: str) -> Callable[[tuple[RouteSet, NodeView]], None]:
-        return lambda value: self._dispatcher.advertise(name, *value)
+        def advertise(value: tuple[RouteSet, NodeView]) -> None:
+            try:
+                self._dispatcher.advertise(name, *value)
+            except Exception as error:
+                self._conditions.say(name, Condition("AdvertiseFailed", name, explain(error)))
+                raise
+            report = self._dispatcher.report(name)
+            self._conditions.say(name, *(report.conditions if report else ()))
+
+        return advertise
 
     def _why_not_loaded(self, view: NodeView) -> str:
         backend = view.selection.backend
         if self._dispatcher.has(backend):
             return ""
         return f"node {view.node.name} needs backend {backend!r}, which is not loaded: see 'terway-edge plugins'"
-
-    def _tell(self, snapshot: Snapshot, conditions: tuple[Condition, ...]) -> None:
-        """Report what became wrong and what became right again: edges only."""
-        problems = tuple(Condition("InvalidObject", p.where, p.message) for p in snapshot.problems)
-        now = (*self._no_uplink, *conditions, *problems)
-        before, self.conditions = self.conditions, now
-        for condition in now:
-            if condition not in before:
-                self._events.emit(Event(condition.reason, condition.subject, condition.message, Severity.WARNING))
-        reasons = {(c.reason, c.subject) for c in now}
-        for condition in before:
-            if (condition.reason, condition.subject) not in reasons:
-                self._events.emit(Event(f"{condition.reason}Resolved", condition.subject, "this is over"))

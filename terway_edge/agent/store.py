@@ -12,6 +12,7 @@ import logging
 import os
 from pathlib import Path
 
+from terway_edge.agent.directories import private_directory
 from terway_edge.agent.records import Contents, Header, Record, Released, Replay, encode, replay
 from terway_edge.core.errors import IO_FAILURE, Refused, Retry
 from terway_edge.core.ipam import COOLDOWN, cooling_of
@@ -48,8 +49,8 @@ class Journal:
         Raises Refused (code 5) if the files cannot be read or made.
         """
         try:
-            _make_directory(path.parent)
-            _make_directory(marker.parent)
+            private_directory(path.parent)
+            private_directory(marker.parent)
             found = _read(path, boot_id, _is_marked(marker, boot_id))
             found.contents.forget_ready(cooldown)
             damage = found.unmended
@@ -83,6 +84,11 @@ class Journal:
         if self._header.damage:
             self._header = Header(self._header.boot_id)
             self._recover()
+
+    @property
+    def damage(self) -> str:
+        """The damage that is not mended yet; empty if there is none."""
+        return self._header.damage
 
     def close(self) -> None:
         """Nothing is buffered, so nothing is lost by not closing."""
@@ -192,14 +198,6 @@ def _is_marked(marker: Path, boot_id: str) -> bool:
 
 def _write_marker(marker: Path, boot_id: str) -> None:
     os.close(_replace(marker, f"{boot_id}\n".encode()))
-
-
-def _make_directory(path: Path) -> None:
-    """Make it for root's eyes only. One that others may write to is no place for a lease store."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mode = path.stat().st_mode
-    if mode & 0o022:
-        raise Refused(f"lease store: others may write to {path} (mode {mode & 0o7777:04o}); chmod it to 0700")
 
 
 def _reason(error: OSError) -> str:

@@ -40,8 +40,13 @@ POD_CONF4 = ((ARP_NOTIFY, 1), (ACCEPT_REDIRECTS, 0))
 LATENCY = 0.025  # seconds a packet may wait in the token bucket
 
 
-def attach_plan(sandbox: Sandbox, lease: Lease, *, host_link: int, pod_link: int, mtu: int) -> Plan:
-    """The plan that plugs a sandbox in: two steps, atomic. Link indexes must be free in their namespaces."""
+def attach_plan(
+    sandbox: Sandbox, lease: Lease, *, host_link: int, pod_link: int, mtu: int, enable_ipv6: bool = False
+) -> Plan:
+    """The plan that plugs a sandbox in: two steps, atomic. Link indexes must be free in their namespaces.
+
+    With `enable_ipv6` a default that disables IPv6 is overruled on both ends; that is a step more, and rarely needed.
+    """
     key = sandbox.key
     host_mac, pod_mac = link_macs(key)
     netns: Netns = sandbox.netns_fd if sandbox.netns_fd >= 0 else sandbox.netns
@@ -68,7 +73,12 @@ def attach_plan(sandbox: Sandbox, lease: Lease, *, host_link: int, pod_link: int
         pod.append(Change(Verb.ADD, Neighbour(pod_link, gateway, host_mac)))
         pod.append(Change(Verb.ADD, _default(family, gateway, pod_link)))
     pod += [Change(Verb.REPLACE, item) for item in _shaping(sandbox.bandwidth, pod_link, mtu, egress=True)]
-    return Plan((Step(HOST, tuple(host)), Step(netns, tuple(pod))))
+    if not enable_ipv6:
+        return Plan((Step(HOST, tuple(host)), Step(netns, tuple(pod))))
+    host.insert(1, Change(Verb.REPLACE, Sysctl(f"ipv6/conf/{veth.name}/disable_ipv6", "0")))
+    pod.insert(0, Change(Verb.REPLACE, Sysctl(f"ipv6/conf/{sandbox.ifname}/disable_ipv6", "0")))
+    # A step's sysctls are written before its links are made: the host end's needs a step of its own.
+    return Plan((Step(HOST, tuple(host[:1])), Step(HOST, tuple(host[1:])), Step(netns, tuple(pod))))
 
 
 def host_items(lease: Lease, host_link: int) -> list[Item]:

@@ -45,13 +45,28 @@ class Dispatcher:
     def has(self, name: str) -> bool:
         return self._manager.has_plugin(name)
 
+    @property
+    def advertisers(self) -> list[str]:
+        """The names of the plugins that have the advertise hook."""
+        return [each.plugin_name for each in self._manager.hook.terway_edge_advertise.get_hookimpls()]
+
     # --- selection and life ---------------------------------------------------------------------------------------
 
     def select_backend(self, node: Node) -> Selection | None:
-        selection = self._manager.hook.terway_edge_select_backend(node=node)
-        if not isinstance(selection, Selection | None):
-            raise Bug(f"a plugin answered select_backend with {type(selection).__name__}, expected a Selection or None")
-        return selection
+        """The first answer of a plugin, the last registered being asked first; one that fails is passed over."""
+        for implementation in reversed(self._manager.hook.terway_edge_select_backend.get_hookimpls()):
+            plugin = implementation.plugin_name
+            try:
+                selection = self._one(plugin, "select_backend")(node=node)
+            except Exception as error:  # noqa: BLE001 - one plugin must not decide whether the agent works
+                self._on_failure(plugin, "select_backend", error)
+                continue
+            if isinstance(selection, Selection):
+                return selection
+            if selection is not None:
+                answer = type(selection).__name__
+                self._on_failure(plugin, "select_backend", Bug(f"answered {answer}, expected a Selection or None"))
+        return None
 
     def start(self, plugin: str, view: NodeView) -> None:
         self._one(plugin, "start")(view=view)

@@ -19,7 +19,10 @@ class _Record:
 
 
 class Fights:
-    """Decides for each item whether to mend it now. An item undone again and again is mended ever less often."""
+    """Decides for each item whether to mend it now. An item undone again and again is mended ever less often.
+
+    Asked from several threads: whoever iterates works on a copy, and nothing minds an item that went meanwhile.
+    """
 
     def __init__(self) -> None:
         self._records: dict[Hashable, _Record] = {}
@@ -39,13 +42,13 @@ class Fights:
 
     def is_due(self, now: float) -> bool:
         """True once for every item that was left broken and whose back-off is over: look at all of them again."""
-        due = [record for record in self._records.values() if record.refused and record.next_at <= now]
+        due = [record for record in list(self._records.values()) if record.refused and record.next_at <= now]
         for record in due:
             record.refused = False
         return bool(due)
 
     def fought_over(self, now: float) -> list[Hashable]:
         """Items that another process keeps undoing; those left alone for a window are forgotten."""
-        for item in [i for i, r in self._records.items() if now - max(r.first, r.next_at) > WINDOW]:
-            del self._records[item]
-        return [item for item, record in self._records.items() if record.repairs > TOLERATED]
+        for item in [i for i, r in list(self._records.items()) if now - max(r.first, r.next_at) > WINDOW]:
+            self._records.pop(item, None)
+        return [item for item, record in list(self._records.items()) if record.repairs > TOLERATED]

@@ -56,9 +56,10 @@ class Hooks:
 
     @hookspec
     def terway_edge_start(self, view: NodeView) -> None:
-        """Called once before the first call of any other hook, after leases and kernel were reconciled.
+        """Called before the first call of any other hook, and again when the node comes back to a backend after another
+        one served it: all address pools are dropped then, so add those you need.
 
-        Prepare what the node needs (sysctls, tables); must be harmless when everything is already there.
+        Prepare what the node needs (pools, sysctls, tables); must be harmless when everything is already there.
 
         :param view: the node, its selection and the other nodes.
         :raises EdgeError: the plugin cannot work; it is reported, and the agent goes on without it unless the
@@ -159,6 +160,9 @@ class Hooks:
     def terway_edge_advertise(self, routes: RouteSet, view: NodeView) -> None:
         """Called with the whole desired set of routes, never a difference. Equal input twice must do nothing.
 
+        A plugin that is not selected is given the empty set, even without having been started: it may have been
+        selected in an earlier life.
+
         Returning means the set was accepted; whether it is in force is told by report. Each advertiser is called
         from a thread of its own and always with the newest set: a slow one delays nobody. An exception is logged
         and the same set is given again later.
@@ -166,7 +170,7 @@ class Hooks:
         :param routes: every route this node should know; `in_sync` False means: add, but prune nothing yet.
         :param view: the node and its neighbours from which the set was computed.
 
-        Reaches every active advertiser.
+        Reaches every plugin that has this hook.
 
         .. versionadded:: 0.1
         """

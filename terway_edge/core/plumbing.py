@@ -56,13 +56,17 @@ class Plumbing:
 
     def attach(self, sandbox: Sandbox, lease: Lease, mtu: int) -> Attachment:
         """Plug the sandbox in. Raises KernelError after undoing everything, Refused if the pod's link exists."""
+        enable_ipv6 = False
         for attempt in range(TRIES):
             ifindex = next(self._indexes)
-            plan = attach_plan(sandbox, lease, host_link=ifindex, pod_link=ifindex, mtu=mtu)
+            plan = attach_plan(sandbox, lease, host_link=ifindex, pod_link=ifindex, mtu=mtu, enable_ipv6=enable_ipv6)
             try:
                 self._kernel.apply(plan)
             except KernelError as error:
-                self._explain(sandbox, error, last=attempt == TRIES - 1)
+                if error.errno == errno.EACCES and not enable_ipv6:
+                    enable_ipv6 = True  # some host or runtime disables it by default
+                else:
+                    self._explain(sandbox, error, last=attempt == TRIES - 1)
             else:
                 return attachment(lease, mtu)
         raise AssertionError("the last attempt either returns or raises")
@@ -95,7 +99,9 @@ class Plumbing:
 
     def _mend(self, missing: list[Item], *, repair: bool) -> list[Discrepancy]:
         if repair and missing:
-            changes = tuple(Change(Verb.REPLACE, item) for item in missing)
+            # A route is added, not replaced: one that somebody else has for the address is theirs.
+            verbs = [Verb.ADD if isinstance(item, FibRoute) else Verb.REPLACE for item in missing]
+            changes = tuple(map(Change, verbs, missing))
             failed = {failure.change.item for failure in self._kernel.apply(Plan((Step(HOST, changes),), atomic=False))}
         else:
             failed = set(missing)

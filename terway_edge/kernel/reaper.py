@@ -101,7 +101,7 @@ class Reaper:
         while self._collect():
             try:
                 self._reap(self._going.values())
-            except EdgeError:
+            except Exception:  # noqa: BLE001 - without this thread no ADD that waits for a name would ever go on
                 # The links stay; the garbage collection will ask for them again.
                 _log.exception("cannot unplug %d links", len(self._going))
             finally:

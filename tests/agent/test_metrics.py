@@ -9,10 +9,12 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.metrics import AgentCollector, MetricsServer
 from terway_edge.agent.telemetry import BUCKETS, Telemetry
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.models import Condition, Route, RouteSet
+from terway_edge.testing.events import RecordedEvents
 
 
 @pytest.fixture
@@ -21,7 +23,9 @@ def registry(rig):
         (Route(Prefix.parse("10.9.0.0/24"), Address.parse("192.0.2.9"), "n9"),), (Condition("OffLink", "n9", "m"),)
     )
     made = CollectorRegistry()
-    made.register(AgentCollector(rig.telemetry, rig.ipam, lambda: routes))
+    conditions = Conditions(RecordedEvents())
+    conditions.say("routes", *routes.conditions)
+    made.register(AgentCollector(rig.telemetry, rig.ipam, lambda: routes, conditions))
     return made
 
 

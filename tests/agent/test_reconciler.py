@@ -6,6 +6,7 @@ import pluggy
 import pytest
 
 from terway_edge.agent.clock import BootClock
+from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.reconciler import Reconciler
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.config import Settings
@@ -65,7 +66,7 @@ class World:
             Dispatcher(manager, lambda *failure: None),
             self._find,
             self._drop_pools,
-            self.events,
+            Conditions(self.events),
             BootClock(),
         )
 
@@ -162,10 +163,10 @@ def test_a_node_that_is_gone_keeps_its_routes_but_takes_no_pods(running):
     eventually(lambda: running.reconciler.view is None)
     assert "set node_name" in running.reconciler.node().why_not
     assert running.last[0] == ["10.2.0.0/24"]
-    assert "NodeUnknown" in running.events.reasons("n1")
+    eventually(lambda: "NotReady" in running.events.reasons("n1"))
     running.reconciler.set_snapshot(cluster(1, 2))
     eventually(lambda: running.reconciler.node().why_not == "")
-    eventually(lambda: "NodeUnknownResolved" in running.events.reasons("n1"))
+    eventually(lambda: "NotReadyResolved" in running.events.reasons("n1"))
 
 
 def test_a_node_to_be_skipped_says_so(world):
@@ -231,6 +232,26 @@ def test_a_deselected_advertiser_withdraws_everything():
         world.reconciler.stop()
 
 
+def test_a_backend_that_serves_again_is_started_again():
+    """Its pools were dropped when another one took over."""
+    world = World(node_pools=({"selector": "pool=other", "backend": "other", "advertisers": ["flannel_route"]},))
+    try:
+        for labels in (EDGE, {**EDGE, "pool": "other"}, EDGE):
+            world.run(Snapshot((node(1, labels), node(2))))
+        assert world.plugin.started == ["n1", "n1"]
+    finally:
+        world.reconciler.stop()
+
+
+def test_an_advertiser_of_an_earlier_life_withdraws_everything():
+    world = World()
+    try:
+        world.run(Snapshot((node(1, {"alibabacloud.com/ens-instance-id": "i-1"}), node(2))))
+        eventually(lambda: world.last == ([], True))
+    finally:
+        world.reconciler.stop()
+
+
 def test_stop_ends_every_thread(running):
     running.reconciler.stop()
     names = {thread.name for thread in threading.enumerate()}
@@ -238,15 +259,9 @@ def test_stop_ends_every_thread(running):
 
 
 def test_a_cycle_that_fails_is_not_the_last(running, caplog):
-    class Broken:
-        @hookimpl
-        def terway_edge_select_backend(self):
-            raise RuntimeError("a plugin's mistake")
-
-    manager = running.reconciler._dispatcher._manager
-    manager.register(Broken(), name="broken")
-    running.reconciler.set_snapshot(cluster(1, 3))
-    eventually(lambda: "a plugin's mistake" in caplog.text)
-    manager.unregister(name="broken")
+    running.uplink = RuntimeError("the kernel's surprise")
+    running.reconciler.poke()
+    eventually(lambda: "the kernel's surprise" in caplog.text)
+    running.uplink = UPLINK
     running.reconciler.set_snapshot(cluster(1, 3))
     eventually(lambda: running.last[0] == ["10.3.0.0/24"])

@@ -192,10 +192,14 @@ def test_a_wrong_answer_is_a_bug_that_names_the_plugin(dispatcher, answers, hook
         ROUTED[hook](dispatcher, "one")
 
 
-def test_a_wrong_answer_to_selection_is_a_bug(dispatcher, answers):
-    answers["one", "select_backend"] = "flannel_route"
-    with pytest.raises(Bug, match="select_backend with str"):
-        dispatcher.select_backend(VIEW.node)
+@pytest.mark.parametrize("answer", ["flannel_route", RuntimeError("a mistake")])
+def test_a_plugin_that_selects_wrongly_is_reported_and_passed_over(dispatcher, answers, failures, answer):
+    answers["three", "select_backend"] = answer  # asked first
+    answers["one", "select_backend"] = Selection("one")
+    assert dispatcher.select_backend(VIEW.node) == Selection("one")
+    ((plugin, hook, error),) = failures
+    assert (plugin, hook) == ("three", "select_backend")
+    assert isinstance(error, Bug | RuntimeError)
 
 
 def test_selection_asks_all_until_one_answers(dispatcher, calls, answers):

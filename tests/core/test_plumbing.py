@@ -183,6 +183,16 @@ def test_what_the_kernel_refuses_to_mend_is_told(kernel, plugged):
     assert not found.mended
 
 
+def test_a_strangers_route_to_a_pods_address_is_left_alone_and_told(kernel, plugged):
+    kernel.create_link("d0", ifindex=77, up=True)
+    kernel.foreign_remove(FibRoute(ADDRESSES[0].host, link=link(kernel).ifindex))
+    foreign = FibRoute(ADDRESSES[0].host, link=77, proto=4)
+    kernel.foreign_add(foreign)
+    (found,) = plugged.check(HOST_ONLY, LEASE, repair=True)
+    assert not found.mended
+    assert foreign in kernel.dump(FibRoute)
+
+
 def test_a_route_that_stays_fails_the_detach(kernel, plugged):
     kernel.fail_next(lambda change: isinstance(change.item, FibRoute), errno=errno.EPERM)
     with pytest.raises(KernelError, match=r"10\.0\.0\.5 stays"):
