@@ -17,7 +17,6 @@ from errno import ENODEV
 from itertools import islice
 
 from terway_edge.core.addresses import Address
-from terway_edge.core.errors import EdgeError
 from terway_edge.core.names import Key, link_alias, link_name
 from terway_edge.core.plans import Link, Where
 from terway_edge.kernel import decode, links
