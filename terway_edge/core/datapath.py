@@ -38,6 +38,7 @@ HOST_CONF4 = ((FORWARDING, 1), (RP_FILTER, 0), (ACCEPT_REDIRECTS, 0), (SEND_REDI
 POD_CONF4 = ((ARP_NOTIFY, 1), (ACCEPT_REDIRECTS, 0))
 
 LATENCY = 0.025  # seconds a packet may wait in the token bucket
+NO_BURST = 2**32 - 1  # MaxUint32: what runtimes send for "no burst given", and some eight times that
 
 
 def attach_plan(
@@ -126,7 +127,7 @@ def _shaping(bandwidth: Bandwidth | None, link: int, mtu: int, *, egress: bool) 
     if bits <= 0:
         return []
     rate = max(bits // 8, 1)
-    # Runtimes send MaxUint32 for "no burst given"; a burst above a second's worth shapes nothing.
-    burst = min(max(burst_bits // 8, 0) or rate, rate)
-    burst = max(rate // 1000, mtu + 1500) if burst_bits <= 0 or burst == rate else max(burst, mtu + 1500)
+    given = 0 < burst_bits < NO_BURST
+    # A burst above a second's worth shapes nothing; one without room for a packet lets nothing pass.
+    burst = max(min(burst_bits // 8, rate) if given else rate // 1000, mtu + 1500)
     return [Shaping(link, rate, burst, int(rate * LATENCY) + burst)]

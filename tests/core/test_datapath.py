@@ -93,6 +93,18 @@ def test_the_pod_end_limits_what_the_pod_sends_and_the_host_end_what_it_gets():
     assert [(s.link, s.rate) for s in items(plan, Shaping, 0)] == [(7, 1_000_000)]
 
 
+@pytest.mark.parametrize(
+    ("burst", "expected"),
+    [
+        *((7_999_992, 999_999), (8_000_000, 1_000_000), (8_000_001, 1_000_000), (2**32 - 2, 1_000_000)),
+        *((80_000, 10_000), (8, 3000), (0, 3000), (-1, 3000), (2**32 - 1, 3000), (8 * (2**32 - 1), 3000)),
+    ],
+)
+def test_a_burst_is_at_most_a_seconds_worth_unless_it_means_none(burst, expected):
+    (shaping,) = items(plan_of(V4, sandbox=Sandbox("c1", "eth0", "/n", bandwidth=Bandwidth(8_000_000, burst))), Shaping)
+    assert shaping.burst == expected
+
+
 rates = st.integers(1, 10**12)
 bursts = st.sampled_from([0, 1, 8 * 10**6, 2**32 - 1, 8 * (2**32 - 1), 10**13])
 
