@@ -47,7 +47,9 @@ class Ipam:
         self._quarantined_until = 0.0
 
     def load(self, stored: Stored) -> None:
-        """Start from what the store held; call it once, before anything else. Damage means quarantine.
+        """Start from what the store held; call it once, before anything else.
+
+        Damage lets every address without a lease rest: nobody knows which ones were in use a moment ago.
 
         Give it all the store held, then release what the kernel disproves and adopt what it proves: so the store
         and this memory stay equal.
@@ -65,11 +67,6 @@ class Ipam:
                     self._homeless[record.address] = Release(min(record.released_at, now), record.pod_uid)
             if stored.damage:
                 self._quarantined_until = now + self._cooldown
-
-    def quarantine(self) -> None:
-        """Let every address without a lease rest from now on: nobody knows which ones were in use a moment ago."""
-        with self._lock:
-            self._quarantined_until = self._clock.now() + self._cooldown
 
     def adopt(self, lease: Lease) -> None:
         """Record a lease that the kernel proves but the store has lost. Known already is success.

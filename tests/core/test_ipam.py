@@ -36,9 +36,9 @@ class World:
         self.ipam.add_pool("v4", V4)
         self.ipam.add_pool("v6", V6)
 
-    def restart(self) -> None:
+    def restart(self, damage: str = "") -> None:
         self.ipam = Ipam(self.store, self.clock)
-        self.ipam.load(self.store.stored)
+        self.ipam.load(self.store.stored._replace(damage=damage))
         self.add_pools()
 
     def allocate(self, name: str, *pools: str, uid: str = "") -> Lease:
@@ -178,7 +178,7 @@ def test_damaged_store_means_quarantine(world: World) -> None:
 
 def test_quarantine_stops_even_the_same_pod(world: World) -> None:
     world.ipam.release(world.allocate("a", uid="pod"))
-    world.ipam.quarantine()
+    world.restart(damage="torn")
     with pytest.raises(Retry, match="rest for 30"):
         world.allocate("b", uid="pod")
 

@@ -63,14 +63,14 @@ class Model(RuleBasedStateMachine):
         self.ordered = True  # until something makes the engine forget how long an address has been unused
         self.start()
 
-    def start(self) -> None:
+    def start(self, damage: str = "") -> None:
         journal, stored = Journal.open(
             self.folder / "leases", "boot", marker=self.folder / "run" / "marker", cooldown=COOLDOWN
         )
         assert stored.damage == ""
         self.store = FlakyStore(journal)
         self.ipam = Ipam(self.store, self.clock, cooldown=COOLDOWN)
-        self.ipam.load(stored)
+        self.ipam.load(stored._replace(damage=damage))
         for name in sorted(self.pools):
             self.add_pool(name)
 
@@ -196,21 +196,16 @@ class Model(RuleBasedStateMachine):
     def disk(self, failing: bool) -> None:
         self.store.failing = failing
 
-    @rule()
-    def restart(self) -> None:
+    @rule(damage=st.sampled_from(["", "", "torn"]))
+    def restart(self, damage: str) -> None:
         self.store.journal.close()
         self.members -= self.draining
         self.draining.clear()
         self.barred.clear()
-        self.quarantined_until = 0.0
+        self.quarantined_until = self.clock.now() + COOLDOWN if damage else 0.0
         self.ordered = False
-        self.start()
+        self.start(damage)
         assert set(self.ipam.leases()) == set(self.leases.values())
-
-    @rule()
-    def quarantine(self) -> None:
-        self.ipam.quarantine()
-        self.quarantined_until = self.clock.now() + COOLDOWN
 
     @rule(address=cidr_addresses, unavailable=st.booleans())
     @precondition(lambda self: "v4" in self.pools)
