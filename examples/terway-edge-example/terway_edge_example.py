@@ -20,14 +20,17 @@ class UpperHalf:
     @hookimpl
     def terway_edge_start(self, view: NodeView) -> None:
         self._context.plumbing.forward_packets(view)
+        for cidr in view.node.pod_cidrs:
+            self._context.ipam.add_pool(str(cidr), prefix=upper_half(cidr))
 
     @hookimpl
     def terway_edge_allocate(self, sandbox: Sandbox, view: NodeView) -> Lease:
         if not view.node.pod_cidrs:
             raise Retry(f"node {view.node.name} has no pod CIDR yet", after=5)
-        for cidr in view.node.pod_cidrs:
-            self._context.ipam.add_pool(str(cidr), prefix=upper_half(cidr))
-        return self._context.ipam.allocate(sandbox, NAME, [str(cidr) for cidr in view.node.pod_cidrs])
+        pools = [str(cidr) for cidr in view.node.pod_cidrs]
+        if not set(pools) <= set(self._context.ipam.pools()):
+            self.terway_edge_start(view)  # the pod CIDR came after the agent's start
+        return self._context.ipam.allocate(sandbox, NAME, pools)
 
     @hookimpl
     def terway_edge_attach(self, sandbox: Sandbox, lease: Lease, view: NodeView) -> Attachment:

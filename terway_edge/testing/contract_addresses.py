@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from terway_edge.core.errors import Retry
+from terway_edge.core.errors import EdgeError, Retry
 from terway_edge.core.models import Lease
 from terway_edge.testing.expectations import expect_unchanged, raising
 from terway_edge.testing.harness import Harness
@@ -123,6 +123,22 @@ def restart_remembers_leases(harness: Harness) -> None:
     _expect_no_sharing([first, second, harness.allocate()])
 
 
+def start_again_brings_dropped_pools_back(harness: Harness) -> None:
+    """What the agent does when a node comes back to a backend after another one has served it."""
+    first, ipam = harness.allocate(), harness.context.ipam
+    for name in ipam.pools():
+        ipam.remove_pool(name)
+    harness.hooks.start(harness.name, harness.view)
+    try:
+        second = harness.allocate()
+    except EdgeError as error:
+        raise AssertionError(
+            f"start was called again after all pools were dropped, but allocate says: {error}"
+        ) from error
+    assert harness.allocate(first.sandbox) == first, "a lease was lost with the pools"
+    _expect_no_sharing([first, second])
+
+
 ADDRESS_LAWS = (
     allocate_is_idempotent,
     allocate_never_shares_an_address,
@@ -139,6 +155,7 @@ ADDRESS_LAWS = (
     release_twice_is_harmless,
     release_of_an_old_lease_spares_the_new_one,
     restart_remembers_leases,
+    start_again_brings_dropped_pools_back,
 )
 
 

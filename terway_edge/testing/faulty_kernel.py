@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from terway_edge.core.addresses import Address
 from terway_edge.core.names import Key
-from terway_edge.core.plans import Change, Failure, Neighbour, Plan, Step, Verb, Where
+from terway_edge.core.plans import Change, Failure, Neighbour, Plan, Step, Sysctl, Verb, Where
 from terway_edge.core.ports import Closable, Dumped, Kernel, KernelEvent
 
 IMPOSSIBLE = Change(Verb.ADD, Neighbour(2**31 - 2, Address.parse("192.0.2.255"), b"\x02\0\0\0\0\xff"))
@@ -15,7 +15,10 @@ IMPOSSIBLE = Change(Verb.ADD, Neighbour(2**31 - 2, Address.parse("192.0.2.255"),
 
 
 class FaultyKernel:
-    """`ports.Kernel`; `changes` counts what was accepted: unchanged after a call means that nothing was sent."""
+    """`ports.Kernel`; `changes` counts what was accepted: unchanged after a call means that nothing was sent.
+
+    Sysctls do not count: to write the value that is there already changes nothing, and costs less than to look.
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         self.changes = 0
@@ -40,7 +43,9 @@ class FaultyKernel:
         else:
             position, self._passing = self._passing, None
             failures = self._refuse(plan, position)
-        self.changes += size - len(failures)
+        failed = {failure.change for failure in failures}
+        changes = (change for step in plan.steps for change in step.changes)
+        self.changes += sum(not isinstance(change.item, Sysctl) and change not in failed for change in changes)
         return failures
 
     def dump(self, kind: type[Dumped], where: Where = Where()) -> list[Dumped]:  # noqa: B008 - an immutable tuple

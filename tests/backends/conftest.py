@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from terway_edge.backends.flannel_route import FlannelRoute
 from terway_edge.core.errors import EdgeError
 from terway_edge.testing.contract import at_work, laws
+from terway_edge.testing.harness import Harness
 from terway_edge.testing.netns_world import NetnsWorld
 from terway_edge.testing.worlds import FakeWorld
+from tests.backends.flannel_node import working
 
 LAWS = {law.__name__: law for law in laws(programs_routes=True)}
 
@@ -30,3 +32,9 @@ def breaks(request: pytest.FixtureRequest) -> Callable[[str, type[FlannelRoute]]
         assert str(caught.value), "a broken law says what is wrong"
 
     return expect
+
+
+@pytest.fixture
+def harness() -> Iterator[Harness]:
+    with working() as made:
+        yield made

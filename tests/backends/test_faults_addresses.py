@@ -17,6 +17,13 @@ from terway_edge.testing import MemoryStore
 from terway_edge.testing.contract_addresses import ADDRESS_LAWS
 
 
+class StartsOnce(FlannelRoute):
+    @hookimpl
+    def terway_edge_start(self, view):
+        if self._subscription is None:
+            super().terway_edge_start(view)
+
+
 class FreshLeaseEachTime(FlannelRoute):
     @hookimpl
     def terway_edge_allocate(self, sandbox, view):
@@ -33,9 +40,9 @@ class OneAddressForAll(FlannelRoute):
 
 class OnlyIPv4(FlannelRoute):
     @hookimpl
-    def terway_edge_allocate(self, sandbox, view):
+    def terway_edge_start(self, view):
         only = tuple(prefix for prefix in view.node.pod_cidrs if prefix.family == 4)
-        return super().terway_edge_allocate(sandbox, replace(view, node=view.node._replace(pod_cidrs=only)))
+        super().terway_edge_start(replace(view, node=view.node._replace(pod_cidrs=only)))
 
 
 class ForgetsToRecord(FlannelRoute):
@@ -132,6 +139,7 @@ BREAKS = {
     "release_twice_is_harmless": ReleaseWantsALease,
     "release_of_an_old_lease_spares_the_new_one": ReleasesByKey,
     "restart_remembers_leases": ForgetsToRecord,
+    "start_again_brings_dropped_pools_back": StartsOnce,
 }
 
 

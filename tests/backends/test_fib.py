@@ -11,6 +11,7 @@ from terway_edge.core.delta import delta
 from terway_edge.core.models import Route, RouteSet
 from terway_edge.core.plans import PROTO, FibRoute, Verb, Where
 from terway_edge.testing import FakeClock
+from terway_edge.testing.events import RecordedEvents
 from terway_edge.testing.worlds import UPLINK, FakeWorld
 
 PREFIXES = [Prefix.parse(text) for text in ("10.1.0.0/24", "10.2.0.0/24", "10.2.0.0/16", "2001:db8:a::/64")]
@@ -34,7 +35,7 @@ def via(kernel) -> set[FibRoute]:
 @given(st.lists(st.tuples(tables, st.booleans()), min_size=1, max_size=5))
 def test_the_table_becomes_what_is_wanted_and_keeps_more_only_without_pruning(sets):
     world = FakeWorld()
-    fib = Fib(world.kernel, FakeClock())
+    fib = Fib(world.kernel, FakeClock(), RecordedEvents())
     have: dict = {}
     for wanted, prune in sets:
         fib.set(wanted, prune=prune)
@@ -68,7 +69,7 @@ def test_routes_go_over_the_uplink_and_each_own_pod_cidr_has_a_cover():
 def test_any_other_route_wins_over_a_cover():
     world = FakeWorld()
     prefix = Prefix.parse("192.0.2.0/24")  # the uplink's own subnet: the worst that a pod CIDR can be
-    Fib(world.kernel, FakeClock()).set([cover(prefix)], prune=True)
+    Fib(world.kernel, FakeClock(), RecordedEvents()).set([cover(prefix)], prune=True)
     trace = world.kernel.trace("", Address.parse("192.0.2.77"))
     assert trace.hops == ("host: 192.0.2.0/24 via link dev up0",)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import pytest
@@ -11,79 +9,12 @@ import pytest
 from terway_edge.backends.flannel_route import FlannelRoute
 from terway_edge.backends.flannel_route.backend import wanted_masquerade
 from terway_edge.core.addresses import Address, Prefix
-from terway_edge.core.config import Settings
-from terway_edge.core.drift import TOLERATED, WINDOW
 from terway_edge.core.errors import Retry
 from terway_edge.core.models import Condition, RouteSet, StopReason
-from terway_edge.core.plans import PROTO, Change, FibRoute, LinkAddress, Sysctl, Verb, Where
+from terway_edge.core.plans import PROTO, Change, FibRoute, LinkAddress, RouteKind, Sysctl, Verb, Where
 from terway_edge.testing import FakeKernel, MemoryFirewall
-from terway_edge.testing.contract import at_work
-from terway_edge.testing.harness import Harness, make_context, make_view
-
-NAME = "flannel_route"
-
-
-def working(**settings: object) -> AbstractContextManager[Harness]:
-    return at_work(NAME, FlannelRoute, settings=Settings.model_validate({"node_name": "node-a", **settings}))
-
-
-@pytest.fixture
-def harness() -> Iterator[Harness]:
-    with working() as made:
-        yield made
-
-
-def with_pod_cidrs(harness: Harness, *cidrs: str) -> None:
-    node = harness.view.node._replace(pod_cidrs=tuple(map(Prefix.parse, cidrs)))
-    harness.view = replace(harness.view, node=node)
-
-
-# --- addresses ----------------------------------------------------------------------------------------------------
-
-
-def test_addresses_come_from_the_pod_cidrs_of_the_node(harness):
-    lease = harness.allocate()
-    for address, prefix in zip(lease.addresses, harness.view.node.pod_cidrs, strict=True):
-        assert prefix.contains(address)
-    assert lease.pools == tuple(map(str, harness.view.node.pod_cidrs))
-
-
-def test_a_node_without_pod_cidr_makes_the_runtime_try_again_and_tells_the_operator_why(harness):
-    with_pod_cidrs(harness)
-    with pytest.raises(Retry, match=r"node-a has no spec\.podCIDR yet.*allocate-node-cidrs") as caught:
-        harness.allocate()
-    assert caught.value.after == 5
-    assert harness.context.ipam.leases() == ()
-
-
-def test_reserved_addresses_are_never_given_out():
-    with working(ipam={"reserved": ["10.244.1.1", "2001:db8:244:1::1", "203.0.113.1"]}) as harness:
-        given = {str(address) for _ in range(10) for address in harness.allocate().addresses}
-    assert not given & {"10.244.1.1", "2001:db8:244:1::1"}
-
-
-def test_a_changed_pod_cidr_serves_new_pods_and_keeps_old_leases(harness):
-    old = harness.allocate()
-    with_pod_cidrs(harness, "10.99.0.0/28")
-    new = harness.allocate()
-    assert Prefix.parse("10.99.0.0/28").contains(new.addresses[0])
-    assert harness.context.ipam.pools() == ("10.99.0.0/28",)
-    assert harness.allocate(old.sandbox) == old
-    harness.hooks.release(old)
-    assert harness.context.ipam.leases() == (new,)
-
-
-def test_a_pod_cidr_change_reaches_the_pools_with_the_next_routes_too(harness):
-    with_pod_cidrs(harness, "10.99.0.0/28")
-    harness.advertise(RouteSet())
-    assert harness.context.ipam.pools() == ("10.99.0.0/28",)
-
-
-def test_as_a_mere_advertiser_it_leaves_the_pod_cidr_to_the_backend():
-    with at_work(NAME, FlannelRoute, serves_pods=False) as harness:
-        harness.advertise(harness.routes())
-        assert harness.context.ipam.pools() == ()
-
+from terway_edge.testing.harness import make_context, make_view
+from tests.backends.flannel_node import NAME, deselected, via_routes, working
 
 # --- MTU and forwarding -------------------------------------------------------------------------------------------
 
@@ -130,6 +61,33 @@ def test_a_node_that_may_not_forward_does_not_start():
         FlannelRoute(make_context(kernel)).terway_edge_start(make_view(NAME))
 
 
+def test_ipv6_that_arrives_late_is_forwarded(harness):
+    kernel, both = FakeKernel(), make_view(NAME)
+    kernel.create_link("up0", ifindex=10)
+    only4 = replace(both, node=both.node._replace(pod_cidrs=both.node.pod_cidrs[:1]), uplink=None)
+    plugin = FlannelRoute(make_context(kernel))
+    plugin.terway_edge_start(only4)
+    plugin.terway_edge_advertise(RouteSet(), both)
+    assert kernel.sysctl("ipv6/conf/all/forwarding") == "1"
+    assert kernel.sysctl("ipv6/conf/up0/accept_ra") == "2"
+
+
+def test_forwarding_that_somebody_switched_off_is_back_with_the_next_routes(harness):
+    harness.advertise(harness.routes())
+    harness.world.interfere(Change(Verb.REPLACE, Sysctl("ipv4/ip_forward", "0")))
+    harness.advertise(harness.routes())
+    assert harness.world.kernel.sysctl("ipv4/ip_forward") == "1"
+
+
+def test_forwarding_that_the_kernel_refuses_is_reported_and_the_routes_are_in_force(harness):
+    harness.world.kernel.fail_next(lambda change: isinstance(change.item, Sysctl), errno=30)
+    harness.advertise(harness.routes())
+    assert [condition.reason for condition in harness.hooks.report(NAME).conditions] == ["ForwardingRefused"]
+    assert len(via_routes(harness)) == len(harness.routes().routes)
+    harness.advertise(harness.routes())
+    assert harness.hooks.report(NAME).in_sync
+
+
 # --- masquerade ---------------------------------------------------------------------------------------------------
 
 
@@ -172,69 +130,6 @@ def test_masquerade_that_was_switched_off_is_removed():
         harness.firewall.set_masquerade(wanted_masquerade(harness.view, []))
         harness.advertise(harness.routes())
         assert harness.firewall.masquerade is None
-
-
-# --- repair -------------------------------------------------------------------------------------------------------
-
-
-def via_routes(harness: Harness) -> set[FibRoute]:
-    return {route for route in harness.kernel.dump(FibRoute, Where(proto=PROTO)) if route.via is not None}
-
-
-@pytest.fixture
-def steal(harness: Harness) -> Callable[[], None]:
-    """A stranger removes one route of ours, always the same."""
-    harness.advertise(harness.routes())
-    victim = min(via_routes(harness))
-
-    def remove() -> None:
-        harness.world.interfere(Change(Verb.REMOVE, victim))
-
-    return remove
-
-
-def test_a_route_that_somebody_removes_is_put_back_at_once(harness, steal):
-    before = via_routes(harness)
-    steal()
-    assert via_routes(harness) == before
-    assert harness.hooks.report(NAME).in_sync
-
-
-def test_a_cover_route_is_put_back_too(harness):
-    harness.advertise(RouteSet())
-    before = set(harness.kernel.dump(FibRoute, Where(proto=PROTO)))
-    assert {route.prefix for route in before} == set(harness.view.node.pod_cidrs)
-    for route in before:
-        harness.world.interfere(Change(Verb.REMOVE, route))
-    assert set(harness.kernel.dump(FibRoute, Where(proto=PROTO))) == before
-
-
-def test_a_route_that_was_withdrawn_does_not_come_back(harness):
-    harness.advertise(harness.routes((2, 3)))
-    harness.advertise(harness.routes((2,)))
-    assert {route.via for route in via_routes(harness)} == set(harness.view.members[0].node.addresses)
-
-
-def test_a_fight_is_reported_and_backed_off_from_and_ends(harness, steal):
-    whole = via_routes(harness)
-    for _ in range(TOLERATED + 2):
-        steal()
-    assert via_routes(harness) < whole, "while backing off, the route is left to the other process"
-    (condition,) = harness.hooks.report(NAME).conditions
-    assert condition.reason == "RouteFight"
-    harness.clock.advance(3 * WINDOW)
-    harness.advertise(harness.routes())
-    assert via_routes(harness) == whole
-    assert harness.hooks.report(NAME).in_sync
-    steal()
-    assert via_routes(harness) == whole, "after a quiet time repairs are prompt again"
-
-
-def test_a_stopped_plugin_repairs_nothing(harness, steal):
-    whole = via_routes(harness)
-    harness.stop(StopReason.UPGRADE)
-    steal()
-    assert via_routes(harness) < whole
 
 
 # --- routes -------------------------------------------------------------------------------------------------------
@@ -290,3 +185,39 @@ def test_uninstall_removes_the_firewall_table():
     plugin.terway_edge_stop(StopReason.UNINSTALL)
     assert firewall.masquerade is None
     assert kernel.dump(FibRoute, Where(proto=PROTO)) == []
+
+
+# --- deselected ---------------------------------------------------------------------------------------------------
+
+
+def test_once_deselected_nothing_stays(harness):
+    harness.advertise(harness.routes())
+    harness.view = deselected(harness.view)
+    harness.world.interfere(Change(Verb.REPLACE, Sysctl("ipv4/ip_forward", "0")))
+    harness.advertise(RouteSet())
+    assert harness.kernel.dump(FibRoute, Where(proto=PROTO)) == []
+    assert harness.firewall.masquerade is None
+    assert harness.world.kernel.sysctl("ipv4/ip_forward") == "0", "no longer any of our business"
+
+
+def test_once_deselected_the_last_pod_takes_covers_and_masquerade_along(harness):
+    pod = harness.plug()
+    harness.advertise(harness.routes())
+    harness.view = deselected(harness.view)
+    harness.advertise(RouteSet())
+    covers = {r.prefix for r in harness.kernel.dump(FibRoute, Where(proto=PROTO)) if r.kind is RouteKind.UNREACHABLE}
+    assert covers == set(harness.view.node.pod_cidrs)
+    assert harness.firewall.masquerade is not None
+    harness.unplug(pod)
+    harness.advertise(RouteSet())
+    assert harness.kernel.dump(FibRoute, Where(proto=PROTO)) == []
+    assert harness.firewall.masquerade is None
+
+
+def test_before_the_first_whole_listing_a_deselected_backend_removes_nothing(harness):
+    harness.advertise(harness.routes())
+    before, masquerade = via_routes(harness), harness.firewall.masquerade
+    harness.view = deselected(harness.view)
+    harness.advertise(RouteSet(in_sync=False))
+    assert via_routes(harness) == before
+    assert harness.firewall.masquerade == masquerade

@@ -1,6 +1,7 @@
 """The example keeps the laws of every backend; as root, on Linux too."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from terway_edge_example import UpperHalf, upper_half
@@ -18,6 +19,16 @@ class TestExample(BackendContract):
     def test_pods_live_in_the_upper_half(self, harness: Harness) -> None:
         for address in harness.allocate().addresses:
             assert any(upper_half(cidr).contains(address) for cidr in harness.view.node.pod_cidrs)
+
+    def test_pod_cidrs_that_arrive_late_are_served(self, harness: Harness) -> None:
+        ipam = harness.context.ipam
+        for pool in ipam.pools():
+            ipam.remove_pool(pool)
+        view = harness.view
+        harness.hooks.start(self.name, replace(view, node=view.node._replace(pod_cidrs=())))
+        assert ipam.pools() == ()
+        harness.allocate()
+        assert ipam.pools() == tuple(map(str, view.node.pod_cidrs))
 
     def test_the_first_pod_is_an_event(self, harness: Harness) -> None:
         for _ in range(2):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from terway_edge.backends.flannel_route.fib import Fib, fib_routes
-from terway_edge.core.addresses import Prefix
+from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.context import BackendContext
-from terway_edge.core.errors import Retry
+from terway_edge.core.errors import Refused, Retry
 from terway_edge.core.hookspecs import hookimpl
 from terway_edge.core.models import (
     Attachment,
@@ -30,7 +30,8 @@ class FlannelRoute:
 
     def __init__(self, context: BackendContext) -> None:
         self._context = context
-        self._fib = Fib(context.kernel, context.clock)
+        self._fib = Fib(context.kernel, context.clock, context.events)
+        # Each is replaced as a whole: hooks run in many threads.
         self._pod_cidrs: tuple[Prefix, ...] = ()
         self._conditions: tuple[Condition, ...] = ()
         self._subscription: Closable | None = None
@@ -41,7 +42,8 @@ class FlannelRoute:
     def terway_edge_start(self, view: NodeView) -> None:
         self._sync_pools(view)
         self._context.plumbing.forward_packets(view)
-        self._subscription = self._context.kernel.subscribe(self._fib.on_event)
+        if self._subscription is None:
+            self._subscription = self._context.kernel.subscribe(self._fib.on_event)
 
     @hookimpl
     def terway_edge_stop(self, reason: StopReason) -> None:
@@ -55,14 +57,18 @@ class FlannelRoute:
 
     @hookimpl
     def terway_edge_allocate(self, sandbox: Sandbox, view: NodeView) -> Lease:
-        self._sync_pools(view)
-        if not view.node.pod_cidrs:
+        pools = [str(prefix) for prefix in self._pod_cidrs]  # not the view's: an ADD may have waited with an old one
+        if not pools:
             raise Retry(
                 f"node {view.node.name} has no spec.podCIDR yet; the cluster must assign one "
                 f"(kube-controller-manager --allocate-node-cidrs)",
                 after=5,
             )
-        return self._context.ipam.allocate(sandbox, NAME, [str(prefix) for prefix in view.node.pod_cidrs])
+        try:
+            return self._context.ipam.allocate(sandbox, NAME, pools)
+        except Refused as error:
+            # The pools are wrong, not the request: they change with the node.
+            raise Retry(f"the address pools of node {view.node.name} are changing: {error}") from error
 
     @hookimpl
     def terway_edge_attach(self, sandbox: Sandbox, lease: Lease, view: NodeView) -> Attachment:
@@ -86,9 +92,40 @@ class FlannelRoute:
     @hookimpl
     def terway_edge_advertise(self, routes: RouteSet, view: NodeView) -> None:
         self._sync_pools(view)
-        self._conditions = routes.conditions
-        uplink = view.uplink.ifindex if view.uplink else 0
-        self._fib.set(fib_routes(routes, uplink, view.node.pod_cidrs), prune=routes.in_sync)
+        if self._is_needed(view):
+            self._conditions = (*routes.conditions, *self._forward_packets(view))
+            uplink = view.uplink.ifindex if view.uplink else 0
+            self._fib.set(fib_routes(routes, uplink, view.node.pod_cidrs), prune=routes.in_sync)
+            self._masquerade(view)
+        else:
+            self._conditions = routes.conditions
+            self._fib.set((), prune=routes.in_sync)
+            if routes.in_sync:
+                self._context.firewall.remove()
+
+    @hookimpl
+    def terway_edge_report(self) -> Report:
+        conditions = (*self._conditions, *self._fib.conditions())
+        return Report(NAME, not conditions, conditions, {"routes": self._fib.size, "repairs": self._fib.repairs})
+
+    def _is_needed(self, view: NodeView) -> bool:
+        """False once this node is another backend's and another advertiser's, and the last pod of ours is gone."""
+        selection = view.selection
+        return (
+            selection.backend == NAME
+            or NAME in selection.advertisers
+            or any(lease.backend == NAME for lease in self._context.ipam.leases())
+        )
+
+    def _forward_packets(self, view: NodeView) -> tuple[Condition, ...]:
+        """Every time: an IPv6 pod CIDR or the uplink may be new, and others may have switched forwarding off."""
+        try:
+            self._context.plumbing.forward_packets(view)
+        except Retry as error:
+            return (Condition("ForwardingRefused", view.node.name, str(error)),)
+        return ()
+
+    def _masquerade(self, view: NodeView) -> None:
         masquerade = self._context.settings.masquerade
         if masquerade.enabled:
             self._context.firewall.set_masquerade(
@@ -97,31 +134,27 @@ class FlannelRoute:
         else:
             self._context.firewall.remove()
 
-    @hookimpl
-    def terway_edge_report(self) -> Report:
-        conditions = (*self._conditions, *self._fib.conditions())
-        return Report(NAME, not conditions, conditions, {"routes": self._fib.size})
-
     def _sync_pools(self, view: NodeView) -> None:
         """A changed pod CIDR is a new pool; leases of the old one stay valid until they are released.
 
-        On a node whose pods another backend serves, the pod CIDR is that one's to divide (the agent drops all pools
-        when the selection changes).
+        On a node whose pods another backend serves, the pod CIDR is that one's to divide, and pools of the same names
+        are its own: the agent has dropped ours. Raises Retry if the pools of another view are in the way.
         """
-        wanted = view.node.pod_cidrs
-        if view.selection.backend != NAME:
-            self._pod_cidrs = ()
+        wanted = view.node.pod_cidrs if view.selection.backend == NAME else ()
+        before, self._pod_cidrs = self._pod_cidrs, wanted
+        if not wanted:
             return
-        if wanted == self._pod_cidrs:
-            return
-        for prefix in set(self._pod_cidrs) - set(wanted):
-            self._context.ipam.remove_pool(str(prefix))
-        reserved = self._context.settings.ipam.reserved
-        for prefix in wanted:
-            self._context.ipam.add_pool(
-                str(prefix), prefix=prefix, reserved=[address for address in reserved if prefix.contains(address)]
-            )
-        self._pod_cidrs = wanted
+        ipam = self._context.ipam
+        for prefix in set(before) - set(wanted):
+            ipam.remove_pool(str(prefix))
+        try:
+            for prefix in wanted:
+                ipam.add_pool(str(prefix), prefix=prefix, reserved=self._reserved(prefix))
+        except Refused as error:
+            raise Retry(f"node {view.node.name}: {error}") from error
+
+    def _reserved(self, prefix: Prefix) -> list[Address]:
+        return [address for address in self._context.settings.ipam.reserved if prefix.contains(address)]
 
 
 def wanted_masquerade(view: NodeView, exclude: Sequence[Prefix]) -> Masquerade:

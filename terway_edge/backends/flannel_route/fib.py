@@ -23,21 +23,25 @@ from terway_edge.core.plans import (
     Verb,
     Where,
 )
-from terway_edge.core.ports import Clock, Happening, Kernel, KernelEvent
+from terway_edge.core.ports import Clock, Event, Events, Happening, Kernel, KernelEvent, Severity
 
 FibKey = tuple[Prefix, int]
 """(prefix, metric): what tells routes of one table apart."""
+QUIET = 60.0  # seconds until a repair of the same route is an event again
 
 
 class Fib:
     """Our routes in the main table, except those to pods of this node (they belong to the leases)."""
 
-    def __init__(self, kernel: Kernel, clock: Clock) -> None:
+    def __init__(self, kernel: Kernel, clock: Clock, events: Events) -> None:
         self._kernel = kernel
         self._clock = clock
+        self._events = events
         self._desired: dict[FibKey, FibRoute] = {}
-        self._failures: tuple[Failure, ...] = ()
+        self._refusals: dict[FibKey, Condition] = {}
         self._fights = Fights()
+        self._told_at: dict[FibKey, float] = {}
+        self.repairs = 0
 
     def set(self, wanted: Iterable[FibRoute], *, prune: bool) -> None:
         """Make the kernel's table equal to `wanted`; without `prune` nothing is removed. Equal input changes
@@ -46,17 +50,37 @@ class Fib:
         self._desired = desired  # before the kernel: the listener must not mend what is being removed
         actual = {key_of(r): r for r in self._kernel.dump(FibRoute, Where(table=MAIN, proto=PROTO)) if belongs_here(r)}
         change = delta(actual, desired)
-        self._failures = self._kernel.apply(fib_plan(change, prune=prune)) if change else ()
+        failures = self._kernel.apply(fib_plan(change, prune=prune)) if change else ()
+        self._refusals = dict(map(_refusal, failures))
+        self._told_at = {key: at for key, at in list(self._told_at.items()) if key in desired}
 
     def on_event(self, event: KernelEvent) -> None:
-        """Put back at once a route of ours that somebody removed."""
+        """Keep a wanted route in force: put it back once it, or a foreign one in its place, was removed."""
         route = event.item
-        if event.what is not Happening.ROUTE_REMOVED or not isinstance(route, FibRoute):
+        if not isinstance(route, FibRoute) or route.table != MAIN:
             return
         wanted = self._desired.get(key_of(route))
-        if wanted is None or wanted != route or not self._fights.may_repair(route.prefix, self._clock.now()):
+        if wanted is None:
             return
-        self._kernel.apply(Plan((Step(HOST, (Change(Verb.ADD, wanted),)),), atomic=False))
+        if event.what is Happening.ROUTE_ADDED and route.proto != PROTO:
+            # It may have replaced ours, of which the kernel says nothing.
+            self._refusals[key_of(wanted)] = _foreign(wanted)
+        elif event.what is Happening.ROUTE_REMOVED and self._fights.may_repair(wanted.prefix, self._clock.now()):
+            self._repair(wanted)
+
+    def _repair(self, wanted: FibRoute) -> None:
+        failures = self._kernel.apply(Plan((Step(HOST, (Change(Verb.ADD, wanted),)),), atomic=False))
+        for failure in failures:
+            if failure.errno != errno.EEXIST:  # another foreign route, or `set` was faster: the next set tells
+                self._refusals.update([_refusal(failure)])
+            return
+        key, now = key_of(wanted), self._clock.now()
+        self._refusals.pop(key, None)
+        self.repairs += 1
+        if key not in self._told_at or now - self._told_at[key] >= QUIET:
+            self._told_at[key] = now
+            message = "the route was removed by another process and is back: 'ip monitor route' shows who does it"
+            self._events.emit(Event("RouteRepaired", str(wanted.prefix), message, Severity.WARNING))
 
     @property
     def size(self) -> int:
@@ -73,7 +97,7 @@ class Fib:
             )
             for prefix in self._fights.fought_over(self._clock.now())
         ]
-        return [_refusal(failure) for failure in self._failures] + fought
+        return [*list(self._refusals.values()), *fought]  # a copy: the listener may be adding one
 
 
 def key_of(route: FibRoute) -> FibKey:
@@ -105,15 +129,18 @@ def fib_plan(change: Delta[FibRoute], *, prune: bool) -> Plan:
     return Plan((Step(HOST, tuple(changes)),), atomic=False)
 
 
-def _refusal(failure: Failure) -> Condition:
+def _refusal(failure: Failure) -> tuple[FibKey, Condition]:
     route = failure.change.item
     assert isinstance(route, FibRoute)
     if failure.errno == errno.EEXIST:
-        return Condition(
-            "ForeignRoute",
-            str(route.prefix),
-            f"a route to it exists that is not ours and was left alone: see 'ip route show {route.prefix}'",
-        )
+        return key_of(route), _foreign(route)
+    message = f"the kernel refused the route via {route.via}: {failure.message}"
+    return key_of(route), Condition("RouteRefused", str(route.prefix), message)
+
+
+def _foreign(wanted: FibRoute) -> Condition:
     return Condition(
-        "RouteRefused", str(route.prefix), f"the kernel refused the route via {route.via}: {failure.message}"
+        "ForeignRoute",
+        str(wanted.prefix),
+        f"a route to it exists that is not ours and was left alone: see 'ip route show {wanted.prefix}'",
     )
