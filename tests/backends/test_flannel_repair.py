@@ -6,14 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
+from terway_edge.backends.flannel_route import FlannelRoute
 from terway_edge.backends.flannel_route.fib import QUIET
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.drift import TOLERATED, WINDOW
 from terway_edge.core.models import RouteSet, StopReason
 from terway_edge.core.plans import PROTO, Change, FibRoute, Verb, Where
 from terway_edge.core.ports import Severity
+from terway_edge.testing.contract import at_work
 from terway_edge.testing.harness import Harness
+from terway_edge.testing.netns_world import NetnsWorld
 from terway_edge.testing.worlds import UPLINK
+from tests.agent.rig import eventually
 from tests.backends.flannel_node import NAME, via_routes
 
 
@@ -138,3 +142,18 @@ def test_a_stopped_plugin_repairs_nothing(harness, steal):
     harness.stop(StopReason.UPGRADE)
     steal()
     assert via_routes(harness) < whole
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("family", [4, 6])
+def test_on_linux_too_ours_comes_back_after_a_foreign_route(family):
+    with at_work(NAME, FlannelRoute, world=NetnsWorld) as harness:
+        harness.advertise(harness.routes())
+        whole = via_routes(harness)
+        theirs = foreign(min(route for route in whole if route.prefix.family == family))
+        harness.world.interfere(Change(Verb.REPLACE, theirs))
+        assert via_routes(harness) < whole
+        eventually(lambda: [c.reason for c in harness.hooks.report(NAME).conditions] == ["ForeignRoute"])
+        harness.world.interfere(Change(Verb.REMOVE, theirs))
+        eventually(lambda: via_routes(harness) == whole)
+        eventually(lambda: harness.hooks.report(NAME).in_sync)
