@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.delta import delta
 from terway_edge.core.models import Route, RouteSet
 from terway_edge.core.plans import PROTO, FibRoute, Verb, Where
+from terway_edge.core.ports import Happening, KernelEvent
 from terway_edge.testing import FakeClock
 from terway_edge.testing.events import RecordedEvents
 from terway_edge.testing.worlds import UPLINK, FakeWorld
@@ -76,3 +78,13 @@ def test_any_other_route_wins_over_a_cover():
 
 def test_routes_to_pods_belong_to_their_leases():
     assert not belongs_here(FibRoute(Prefix.parse("10.9.0.1/32"), link=7))
+
+
+@pytest.mark.parametrize("what", [Happening.ROUTE_ADDED, Happening.ROUTE_REMOVED])
+def test_news_of_a_route_that_is_in_force_is_no_trouble(what):
+    world, events = FakeWorld(), RecordedEvents()
+    fib, ours = Fib(world.kernel, FakeClock(), events), wanted_route(PREFIXES[0], 0)
+    fib.set([ours], prune=True)
+    fib.on_event(KernelEvent(what, ours))
+    assert (fib.conditions(), fib.repairs, events.seen) == ([], 0, [])
+    assert via(world.kernel) == {ours}

@@ -13,6 +13,7 @@ from terway_edge.core.errors import Retry
 from terway_edge.core.models import Condition, RouteSet, StopReason
 from terway_edge.core.plans import PROTO, Change, FibRoute, LinkAddress, RouteKind, Sysctl, Verb, Where
 from terway_edge.testing import FakeKernel, MemoryFirewall
+from terway_edge.testing.contract import at_work
 from terway_edge.testing.harness import make_context, make_view
 from tests.backends.flannel_node import NAME, deselected, via_routes, working
 
@@ -212,6 +213,13 @@ def test_once_deselected_the_last_pod_takes_covers_and_masquerade_along(harness)
     harness.advertise(RouteSet())
     assert harness.kernel.dump(FibRoute, Where(proto=PROTO)) == []
     assert harness.firewall.masquerade is None
+
+
+def test_a_mere_advertiser_covers_and_masquerades_for_the_backends_pods():
+    with at_work(NAME, FlannelRoute, serves_pods=False) as harness:
+        harness.advertise(harness.routes())
+        assert harness.firewall.masquerade == wanted_masquerade(harness.view, [])
+        assert len(via_routes(harness)) == len(harness.routes().routes)
 
 
 def test_before_the_first_whole_listing_a_deselected_backend_removes_nothing(harness):
