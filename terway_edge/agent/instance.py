@@ -8,15 +8,16 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from terway_edge.agent.directories import private_directory
 from terway_edge.core.errors import Refused
 
 LOCK_WAIT = 5.0  # seconds a new instance waits for the old one to end
 
 
 def instance_lock(run_dir: Path) -> ExitStack:
-    """Be the only agent of this run directory until the stack is closed. Raises Refused if another one is."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    run_dir.chmod(0o700)
+    """Be the only agent of this run directory until the stack is closed. Raises Refused if another one is,
+    or if the directory is not the agent's alone."""
+    private_directory(run_dir)
     path = run_dir / "agent.lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     stack = ExitStack()

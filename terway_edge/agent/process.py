@@ -7,12 +7,11 @@ import logging
 import signal
 import threading
 from contextlib import ExitStack
-from pathlib import Path
 from types import FrameType
 
 from terway_edge.agent.agent import Agent
 from terway_edge.agent.instance import instance_lock
-from terway_edge.agent.store import Journal
+from terway_edge.agent.store import open_journal
 from terway_edge.cluster.manifests import ManifestDirectory
 from terway_edge.core.config import Settings
 from terway_edge.kernel.linux import LinuxKernel
@@ -32,12 +31,7 @@ def run(settings: Settings) -> int:
         signal.signal(number, end)
     with ExitStack() as stack:
         stack.enter_context(instance_lock(settings.run_dir))
-        store, stored = Journal.open(
-            settings.state_dir / "leases.journal",
-            Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-            marker=settings.run_dir / "leases.marker",
-            cooldown=settings.ipam.cooldown_seconds,
-        )
+        store, stored = open_journal(settings)
         kernel = LinuxKernel()
         stack.callback(kernel.close)
         source = ManifestDirectory(settings.cluster.manifests)

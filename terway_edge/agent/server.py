@@ -16,7 +16,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from terway_edge.agent.directories import private_directory
 from terway_edge.cni.wire import Reply, Request, WireError, encode_reply, receive_request
+from terway_edge.core.errors import Refused
 
 log = logging.getLogger(__name__)
 
@@ -126,11 +128,10 @@ _CLOSED = {22, 9}  # EINVAL after shutdown(), EBADF after close()
 
 
 def _listen(path: Path) -> socket.socket:
-    """A listening socket that was never open to others: the mask is set before bind(2)."""
+    """A listening socket that was never open to others: the mask is set before bind(2). Raises Refused or OSError."""
     if len(os.fsencode(path)) > LONGEST_PATH:
-        raise OSError(f"{path} is longer than the {LONGEST_PATH} bytes a socket path may have: choose another run_dir")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.parent.chmod(0o700)
+        raise Refused(f"{path} is longer than the {LONGEST_PATH} bytes a socket path may have: choose another run_dir")
+    private_directory(path.parent)
     with suppress(FileNotFoundError):
         path.unlink()  # a stale one: the instance lock says nobody serves it
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from terway_edge.agent.directories import private_directory
 from terway_edge.cni.wire import Request, WireError, decode_request
 from terway_edge.core.dispatcher import explain
 
@@ -21,9 +22,8 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Keep shims from writing to the spool."""
-    directory.mkdir(parents=True, exist_ok=True)
-    directory.chmod(0o700)
+    """Keep shims from writing to the spool. Raises Refused if the directory is not the agent's alone."""
+    private_directory(directory)
     descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from terway_edge.agent.directories import private_directory
 from terway_edge.agent.records import Contents, Header, Record, Released, Replay, encode, replay
@@ -18,6 +19,9 @@ from terway_edge.core.errors import IO_FAILURE, Refused, Retry
 from terway_edge.core.ipam import COOLDOWN, cooling_of
 from terway_edge.core.models import Lease
 from terway_edge.core.ports import Stored
+
+if TYPE_CHECKING:
+    from terway_edge.core.config import Settings
 
 KEPT_ASIDE = 3
 """How many damaged journals are kept for people to look at."""
@@ -46,7 +50,7 @@ class Journal:
         """Read what a former process of this boot left, and go on from there.
 
         `marker` must be on a file system that a reboot empties. A damaged file is kept as `PATH.damaged-N`.
-        Raises Refused (code 5) if the files cannot be read or made.
+        Raises Refused if the files cannot be read or made, or if others use the directories.
         """
         try:
             private_directory(path.parent)
@@ -146,6 +150,16 @@ class Journal:
         self.close()
         self._file, self._length, self._lines, self._torn = file, len(data), len(records), False
         self._rewrite_at = 4 * self._lines + 1024
+
+
+def open_journal(settings: Settings) -> tuple[Journal, Stored]:
+    """The node's lease store where the settings say. Raises as Journal.open."""
+    return Journal.open(
+        settings.state_dir / "leases.journal",
+        Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        marker=settings.run_dir / "leases.marker",
+        cooldown=settings.ipam.cooldown_seconds,
+    )
 
 
 def _read(path: Path, boot_id: str, marked: bool) -> Replay:

@@ -2,42 +2,85 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
 
-from terway_edge.agent.gc import plugged_sandboxes
+from terway_edge.agent.clock import BootClock
+from terway_edge.agent.directories import remove_directory
+from terway_edge.agent.events import LoggedEvents
 from terway_edge.agent.instance import instance_lock
+from terway_edge.agent.leaving import Told, remove_routes, routes_of_ours, stop_plugins, unplug_pods
+from terway_edge.agent.store import open_journal
+from terway_edge.cluster.manifests import ManifestDirectory
 from terway_edge.cni.installer import uninstall
 from terway_edge.core.config import Settings
-from terway_edge.core.plans import HOST, PROTO, Change, FibRoute, Link, Plan, Rule, Step, Verb, Where
+from terway_edge.core.context import BackendContext
+from terway_edge.core.errors import KernelError
+from terway_edge.core.ipam import Ipam
+from terway_edge.core.plugins import find_plugins
+from terway_edge.core.plumbing import Plumbing
+from terway_edge.core.ports import Kernel
+
+if TYPE_CHECKING:
+    from terway_edge.kernel.nft import NftFirewall
+
+IN_RUN = ("cni.sock", "heartbeat", ".heartbeat.tmp", "agent.lock", "leases.*")
+IN_STATE = ("leases.*",)
+IN_SPOOL = ("*.del", "*.bad", "*.tmp", ".lock")
 
 
-def uninstall_node(settings: Settings) -> Iterator[str]:
-    """Yields a line for each thing removed. Pods lose their network. Raises Refused while an agent runs."""
+def uninstall_node(settings: Settings) -> Iterator[Told]:
+    """What was removed and what stays, as it happens. Pods lose their network.
+
+    Raises Refused while an agent runs, or if a directory is not the agent's alone; OSError, KernelError.
+    """
     from terway_edge.kernel.linux import LinuxKernel
     from terway_edge.kernel.nft import NftFirewall
 
-    with instance_lock(settings.run_dir):
-        for path in uninstall(settings.cni.bin_dir, settings.cni.conf_dir, conf_name=settings.cni.conf_name):
-            yield f"removed {path}"
+    with ExitStack() as stack:
+        stack.enter_context(instance_lock(settings.run_dir))
         kernel = LinuxKernel()
-        try:
-            links = plugged_sandboxes(kernel.dump(Link))
-            kernel.unplug(links)
-            kernel.settle()
-            yield f"removed {len(links)} pod links"
-            routes: list[FibRoute | Rule] = [
-                *kernel.dump(FibRoute, Where(proto=PROTO)),
-                *kernel.dump(Rule, Where(proto=PROTO)),
-            ]
-            kernel.apply(Plan((Step(HOST, tuple(Change(Verb.REMOVE, item) for item in routes)),), atomic=False))
-            yield f"removed {len(routes)} routes and rules"
-        finally:
-            kernel.close()
-        NftFirewall().remove()
-        yield "removed nftables table inet terway_edge"
-    for directory in (settings.run_dir, settings.state_dir):
-        with suppress(FileNotFoundError):
-            shutil.rmtree(directory)
-        yield f"removed {directory}"
+        stack.callback(kernel.close)
+        firewall = NftFirewall()
+        context = _context(settings, kernel, firewall, stack)
+        for path in uninstall(settings.cni.bin_dir, settings.cni.conf_dir, conf_name=settings.cni.conf_name):
+            yield Told(f"removed {path}")
+        routes = len(routes_of_ours(kernel))
+        had_table = _has_table(firewall)
+        yield from stop_plugins(find_plugins(settings.plugins.disabled), context)
+        yield unplug_pods(kernel)
+        yield remove_routes(kernel, routes)
+        yield from _remove_table(firewall, had_table)
+        spool = settings.state_dir / "spool"
+        for directory, ours in ((spool, IN_SPOOL), (settings.state_dir, IN_STATE), (settings.run_dir, IN_RUN)):
+            if line := remove_directory(directory, ours):
+                yield Told(line)
+
+
+def _context(settings: Settings, kernel: Kernel, firewall: NftFirewall, stack: ExitStack) -> BackendContext:
+    """What plugins are built with: the leases as the last agent left them, the pools empty."""
+    journal, stored = open_journal(settings)
+    stack.callback(journal.close)
+    clock = BootClock()
+    ipam = Ipam(journal, clock, cooldown=settings.ipam.cooldown_seconds)
+    ipam.load(stored)
+    events = LoggedEvents(ManifestDirectory(settings.cluster.manifests))
+    return BackendContext(settings.node_name, kernel, Plumbing(kernel), ipam, firewall, clock, events, settings)
+
+
+def _has_table(firewall: NftFirewall) -> bool:
+    with suppress(KernelError):  # which remove() meets as well, and tells
+        return firewall.is_present()
+    return False
+
+
+def _remove_table(firewall: NftFirewall, was_there: bool) -> Iterator[Told]:
+    """Nothing is told of a table that was not there even before the plugins removed what is theirs."""
+    try:
+        firewall.remove()
+    except KernelError as error:
+        yield Told(f"nftables table inet terway_edge may stay: {error}", is_done=False)
+    else:
+        if was_there:
+            yield Told("removed nftables table inet terway_edge")

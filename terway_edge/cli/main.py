@@ -76,6 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        print(f"terway-edge: {_explain(error)}", file=sys.stderr)
+        return 1
+
+
+def _explain(error: OSError) -> str:
+    """PATH: REASON, as far as the kernel told."""
+    reason = error.strerror or str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{reason}{'; run it as root?' if isinstance(error, PermissionError) else ''}"
 
 
 def _query_options(parser: argparse.ArgumentParser) -> None:
@@ -107,9 +117,11 @@ def _config(arguments: argparse.Namespace) -> int:
 def _uninstall(arguments: argparse.Namespace) -> int:
     from terway_edge.agent.uninstall import uninstall_node
 
+    is_done = True
     for line in uninstall_node(settings_of(arguments)):
-        print(line)
-    return 0
+        print(line.text, file=sys.stdout if line.is_done else sys.stderr)
+        is_done &= line.is_done
+    return 0 if is_done else 1
 
 
 def _lab(arguments: argparse.Namespace) -> int:

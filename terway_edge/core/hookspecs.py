@@ -72,11 +72,12 @@ class Hooks:
 
     @hookspec
     def terway_edge_stop(self, reason: StopReason) -> None:
-        """Called once when the agent ends; in-flight calls have been drained.
+        """Called once when the agent ends, in-flight calls drained, and by `terway-edge uninstall`, no start before.
 
-        :param reason: UPGRADE: leave all kernel state as it is; UNINSTALL: remove everything of yours.
+        :param reason: UPGRADE: leave all kernel state as it is; UNINSTALL: remove everything of yours, by the marks
+            that a process with no memory knows it by. Pods are unplugged afterwards.
 
-        Reaches every started plugin.
+        Reaches every started plugin, for UNINSTALL every plugin.
 
         .. versionadded:: 0.1
         """

@@ -17,8 +17,8 @@ from terway_edge.core.ports import Masquerade
 TABLE = "terway_edge"
 TIMEOUT = 20.0  # seconds for one run of nft; large sets take a fraction of one
 
-# Never translated: multicast and link-local have no meaning beyond the link.
-ALWAYS_DIRECT = {4: "224.0.0.0/4", 6: "ff00::/8"}
+# Never translated: link-local addresses have no meaning beyond the link, and the sender of multicast is who it is.
+ALWAYS_DIRECT = {4: ("169.254.0.0/16", "224.0.0.0/4"), 6: ("fe80::/10", "ff00::/8")}
 
 
 class NftFirewall:
@@ -36,6 +36,10 @@ class NftFirewall:
             _nft("-f", "-", script=masquerade_script(wanted))
             self._wanted, self._listing = wanted, _list()
 
+    def is_present(self) -> bool:
+        """Whether the node has our table. Raises KernelError."""
+        return bool(_list())
+
     def remove(self) -> None:
         with self._guard:
             if self._wanted is not None or _list():
@@ -50,7 +54,7 @@ def masquerade_script(wanted: Masquerade) -> str:
         sources = [prefix for prefix in wanted.sources if prefix.family == family]
         if not sources:
             continue
-        direct = [ALWAYS_DIRECT[family], *(str(prefix) for prefix in wanted.direct if prefix.family == family)]
+        direct = [*ALWAYS_DIRECT[family], *(str(prefix) for prefix in wanted.direct if prefix.family == family)]
         sets.append(_set(f"pods{family}", family, map(str, sources)))
         sets.append(_set(f"direct{family}", family, direct))
         rules.append(f"    {name} saddr @pods{family} {name} daddr != @direct{family} masquerade fully-random")

@@ -43,7 +43,7 @@ class Agent:
         self._processes = processes
         self._process: subprocess.Popen[bytes] | None = None
         for name in ("run", "state", "bin", "net.d"):
-            (directory / name).mkdir(mode=0o755, parents=True)
+            (directory / name).mkdir(mode=0o700, parents=True)
         self._config.write_text(yaml.safe_dump(_settings(node, directory, manifests, node_pools), sort_keys=False))
 
     def start(self) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from terway_edge.agent import server as server_module
 from terway_edge.agent.server import Server
 from terway_edge.cni.wire import MAGIC, Reply, WireError, call, encode_request
+from terway_edge.core.errors import Refused
 from tests.agent.rig import WAIT, eventually
 
 
@@ -64,10 +65,11 @@ def test_only_root_can_reach_the_socket(start, path):
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_a_directory_that_others_could_enter_is_closed(start, path):
+def test_a_directory_that_others_may_enter_is_refused_and_left_as_it_is(start, path):
     path.parent.mkdir(mode=0o755)
-    start(echo)
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    with pytest.raises(Refused, match=r"run has mode 0755, expected 0700.*chmod 0700"):
+        start(echo)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o755
 
 
 def test_the_socket_was_never_open_to_others(start, path):
@@ -110,7 +112,7 @@ def test_allowed_are_root_and_ourselves(start):
 
 
 def test_a_stale_socket_is_replaced(start, path):
-    path.parent.mkdir()
+    path.parent.mkdir(mode=0o700)
     stale = socket.socket(socket.AF_UNIX)
     stale.bind(str(path))
     stale.close()
@@ -120,7 +122,7 @@ def test_a_stale_socket_is_replaced(start, path):
 
 def test_a_path_that_is_too_long_says_so(start, tmp_path):
     long = tmp_path / ("x" * 100) / "cni.sock"
-    with pytest.raises(OSError, match=r"longer than the 107 bytes.*choose another run_dir"):
+    with pytest.raises(Refused, match=r"longer than the 107 bytes.*choose another run_dir"):
         start(echo, at=long)
 
 

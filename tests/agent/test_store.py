@@ -273,7 +273,7 @@ def points_to(descriptor: str, path: Path) -> bool:
 def test_directory_that_others_may_write_to_is_refused(home: Home) -> None:
     home.path.parent.mkdir()
     home.path.parent.chmod(0o777)
-    with pytest.raises(Refused, match=r"others may write to .*state \(mode 0777\); chmod it to 0700"):
+    with pytest.raises(Refused, match=r"state has mode 0777, expected 0700.*: chmod 0700 "):
         home.open()
 
 

@@ -68,7 +68,7 @@ class Machine:
         self.manifests = directory / "manifests"
         self._namespaces, self._process, self._starts = [], None, 0
         for name in ("run", "state", "bin", "net.d", "manifests"):
-            (directory / name).mkdir(mode=0o755)
+            (directory / name).mkdir(mode=0o700)
         self.settings = {
             "node_name": "n1",
             "run_dir": str(directory / "run"),
@@ -235,7 +235,7 @@ class Machine:
     def serves(self):
         """True once the agent started last says that it serves: STATUS is good during a restart as well."""
         assert self._process.poll() is None, f"the agent ended:\n{self.tail()}"
-        return self.log.read_text(errors="replace").count(": serving pods of node") == self._starts
+        return self.log.read_text(errors="replace").count(": serving node") == self._starts
 
     def kill(self):
         if self._process is not None and self._process.poll() is None:

@@ -169,7 +169,22 @@ def test_uninstall_removes_everything_of_ours_and_nothing_else(machine):
     assert machine.terminate() == 0
     other = machine.directory / "net.d" / "99-other.conflist"
     other.write_text("{}")
-    machine.cli("uninstall")
+    foreign = [machine.directory / "run" / "other.sock", machine.directory / "state" / "spool" / "notes"]
+    for path in foreign:
+        path.write_text("precious")
+    told = machine.cli("uninstall").stdout.splitlines()
+    assert "plugin flannel_route removed what is its own" in told
+    assert "removed 1 pod links" in told
+    assert "removed nftables table inet terway_edge" in told
+    for home in ("run", "state", "state/spool"):
+        assert f"kept {machine.directory / home}: it holds files of others" in told
+    for path in foreign:
+        assert path.read_text() == "precious"
+        assert list(path.parent.iterdir()) == [path]
+        path.unlink()
+    again = machine.cli("uninstall").stdout.splitlines()
+    assert not [line for line in again if "nftables" in line]
+    assert "removed 0 routes and rules" in again
     assert machine.routes() == {}
     assert set(machine.links()) == {"twother", "twpeer"}
     assert machine.enter("nft", "list", "tables").stdout.split() == ["table", "inet", "stranger"]
