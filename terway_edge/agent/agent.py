@@ -8,6 +8,7 @@ are (a stop is an upgrade unless `terway-edge uninstall` says otherwise).
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from contextlib import ExitStack
 from functools import partial
@@ -32,6 +33,7 @@ from terway_edge.agent.store import Journal
 from terway_edge.agent.telemetry import Telemetry
 from terway_edge.agent.uplinks import find_uplink
 from terway_edge.cni.installer import install
+from terway_edge.cni.places import misplaced
 from terway_edge.core.config import Settings
 from terway_edge.core.context import BackendContext
 from terway_edge.core.dispatcher import Dispatcher, explain
@@ -234,6 +236,8 @@ class Agent:
     def _install(self) -> None:
         """Publish the CNI configuration: the runtime sends pods from now on."""
         cni = self._settings.cni
+        if told := misplaced(self._settings.run_dir, self._settings.state_dir, os.environ):
+            log.warning("%s", told)
         for other in install(cni.bin_dir, cni.conf_dir, cni.network, cni.conf_name).ahead:
             log.warning("CNI configuration %s sorts before ours: the runtime uses that one; remove it", other)
 

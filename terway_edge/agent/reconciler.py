@@ -161,6 +161,7 @@ class Reconciler:
         if self.view is not None and self.view.selection.backend != view.selection.backend:
             # The new backend's pools may lie where the old one's did; leases stay valid without a pool. A backend
             # that served before is started again, and adds the pools that it needs.
+            self.settle(1.0)  # an advertiser at work with the old view might add one again
             self._drop_pools()
             self._started.pop(view.selection.backend, None)
         self._start_plugins((view.selection.backend, *view.selection.advertisers), view)

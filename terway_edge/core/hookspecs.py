@@ -159,7 +159,8 @@ class Hooks:
 
     @hookspec
     def terway_edge_advertise(self, routes: RouteSet, view: NodeView) -> None:
-        """Called with the whole desired set of routes, never a difference. Equal input twice must do nothing.
+        """Called with the whole desired set of routes, never a difference. Equal input twice must change
+        nothing (but may compare).
 
         A plugin that is not selected is given the empty set, even without having been started: it may have been
         selected in an earlier life.

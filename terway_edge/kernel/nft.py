@@ -10,6 +10,7 @@ import errno
 import subprocess
 import threading
 from collections.abc import Iterable
+from shutil import which
 
 from terway_edge.core.errors import KernelError
 from terway_edge.core.ports import Masquerade
@@ -42,7 +43,7 @@ class NftFirewall:
 
     def remove(self) -> None:
         with self._guard:
-            if self._wanted is not None or _list():
+            if self._wanted is not None or (which("nft") and _list()):
                 _nft("-f", "-", script=f"add table inet {TABLE}\ndelete table inet {TABLE}\n")
             self._wanted, self._listing = None, ""
 

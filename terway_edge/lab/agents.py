@@ -48,7 +48,8 @@ class Agent:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "terway_edge.cli.main", "agent", "--config", str(self._config)]
-        self._process = self._processes.start(command, netns=self.node.netns, log=self.log)
+        where = {f"TERWAY_EDGE_{name.upper()}": str(self._directory / name) for name in ("run", "state")}
+        self._process = self._processes.start(command, netns=self.node.netns, log=self.log, environ=where)
 
     def wait_ready(self) -> None:
         """Wait until the network is published and STATUS is good. Raises LabError if the agent ends or is late."""

@@ -116,7 +116,7 @@ The lab is up. Look around:
   ip netns exec {layout.netns("pod-node-1-1")} ip address
   {sys.argv[0]} status --config {layout.node_dir("node-1")}/config.yaml
   less {layout.node_dir("node-1")}/agent.log
-Remove it with --down.""",
+Remove it with: ./dev lab --down""",
         file=sys.stderr,
     )
 

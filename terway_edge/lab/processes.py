@@ -63,12 +63,14 @@ class Processes:
             raise LabError(f"'{' '.join(arguments)}' in {netns or 'the host'} ended with {done.returncode}: {said}")
         return done.stdout
 
-    def start(self, arguments: Sequence[str], *, netns: str, log: Path) -> subprocess.Popen[bytes]:
+    def start(
+        self, arguments: Sequence[str], *, netns: str, log: Path, environ: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start a process that outlives this one if need be: its own session, output appended to `log`."""
         with log.open("ab") as output:
             return subprocess.Popen(
                 _inside(netns, arguments),
-                env=self._environ,
+                env=self._environ | dict(environ or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
