@@ -103,6 +103,12 @@ def test_sigterm_ends_it_well_and_leaves_pods_and_routes(machine):
     assert "Traceback" not in machine.log.read_text()
 
 
+def test_directories_where_the_shim_does_not_look_are_told(machine):
+    told = machine.log.read_text()
+    assert "the CNI shim looks in /run/terway-edge and /var/lib/terway-edge, not where" in told
+    assert f"Set TERWAY_EDGE_RUN={machine.directory}/run TERWAY_EDGE_STATE={machine.directory}/state in" in told
+
+
 def test_a_second_agent_is_refused_in_clear_words(machine):
     second = machine.cli("agent", check=False)
     assert second.returncode == 1
