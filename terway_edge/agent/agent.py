@@ -1,7 +1,7 @@
 """The composition root and the life of the agent.
 
-Start: instance lock, store, kernel, plugins, cluster source, routes, leases against kernel, spooled DELs, socket, and
-last of all the CNI configuration. Stop: requests in flight are drained; kernel state, routes and pods stay as they
+Start: instance lock, store, kernel, plugins, cluster source, routes, leases against kernel, spooled DELs, socket, CNI
+configuration, metrics. Stop: requests in flight are drained; kernel state, routes and pods stay as they
 are (a stop is an upgrade unless `terway-edge uninstall` says otherwise).
 """
 
