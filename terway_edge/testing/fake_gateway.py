@@ -27,16 +27,22 @@ def resolved(netns: FakeNetns, route: FibRoute) -> FibRoute:
         route = route._replace(link=_link_towards(netns, route, route.via))
     if not netns.link(route.link).up:
         raise OSError(errno.ENETDOWN, "the next hop's link is not up")
-    if route.onlink and any(own.address == route.via and _hears(own.link, route) for own in netns.addresses):
-        raise OSError(errno.EINVAL, f"gateway {route.via} is a local address")
+    if route.onlink and route.via is not None:
+        _check_onlink(netns, route, route.via)
     if route.src is not None and not netns.is_local(route.src):
         raise OSError(errno.EINVAL, f"source {route.src} is not a local address")
     return route
 
 
-def _hears(link: int, route: FibRoute) -> bool:
-    """IPv4 asks only whether the route's own link has the gateway's address, IPv6 whether any link has it."""
-    return route.prefix.family == 6 or link == route.link
+def _check_onlink(netns: FakeNetns, route: FibRoute, via: Address) -> None:
+    """The host's own addresses are no gateways, on whichever link; IPv6 also refuses one that the main table knows,
+    by more than a default route, to be on another link."""
+    if any(own.address == via for own in netns.addresses):
+        raise OSError(errno.EINVAL, f"gateway {via} is a local address")
+    if via.family == 6:
+        known = netns.fib.lookup(MAIN, via, lambda _: True)
+        if known and known.prefix.length and known.kind is RouteKind.UNICAST and known.link != route.link:
+            raise OSError(errno.EINVAL, f"gateway {via} is on another link")
 
 
 def _link_towards(netns: FakeNetns, route: FibRoute, via: Address) -> int:

@@ -142,6 +142,6 @@ def test_fake_and_linux_agree_on_random_changes(real_world, fake_world):
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    # The twin is known to differ in corners of on-link next hops (docs/explanation/limits.md): a fixed seed keeps what
+    # The twin is known to differ in a corner of IPv6 addresses (docs/explanation/limits.md): a fixed seed keeps what
     # agrees agreeing, HYPOTHESIS_PROFILE=search goes on looking.
     run_state_machine_as_test(seed(SEED)(Machine) if bounded.derandomize else Machine, settings=bounded)
