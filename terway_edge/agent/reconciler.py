@@ -102,10 +102,6 @@ class Reconciler:
         return Node(view, self._started.get(view.selection.backend, "") or self._why_not_loaded(view))
 
     @property
-    def snapshot(self) -> Snapshot:
-        return self._snapshot
-
-    @property
     def active(self) -> list[str]:
         """Plugins that were started without an error."""
         return [name for name, error in list(self._started.items()) if not error]  # a cycle may be adding one
