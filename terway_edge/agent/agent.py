@@ -84,7 +84,7 @@ class Agent:
         events = LoggedEvents(source)
         self._conditions = Conditions(events)
         context = BackendContext(
-            settings.node_name, kernel, self._plumbing, self._ipam, firewall, self._clock, events, settings
+            settings.node_name, kernel, self._plumbing, self._ipam, firewall, self._clock, events, source, settings
         )
         manager, self._plugins = build_plugins(find_plugins(settings.plugins.disabled), context)
         for info in self._plugins:

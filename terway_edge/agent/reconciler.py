@@ -18,6 +18,7 @@ from terway_edge.core.config import Settings
 from terway_edge.core.dispatcher import Dispatcher, explain
 from terway_edge.core.errors import EdgeError
 from terway_edge.core.models import Condition, NodeView, RouteSet, Uplink
+from terway_edge.core.peer_rules import peer_conditions
 from terway_edge.core.ports import Clock, Snapshot
 from terway_edge.core.routes import desired_routes
 
@@ -135,6 +136,8 @@ class Reconciler:
         snapshot = self._snapshot
         problems = (Condition("InvalidObject", problem.where, problem.message) for problem in snapshot.problems)
         self._conditions.say("objects", *problems)
+        if snapshot.in_sync:  # a speaker that is missing in half a listing is not missing
+            self._conditions.say("peers", *peer_conditions(snapshot.peers, snapshot.nodes))
         if look or self._uplink is None or self._own_node_changed(snapshot):
             self._uplink = self._look_for_uplink(snapshot)
         view = node_view(
@@ -153,7 +156,12 @@ class Reconciler:
                 self._compare()
             return
         settings = self._settings.routes
-        routes = desired_routes(view, gateways=settings.gateway, edge_cidrs=settings.edge_cidrs)
+        routes = desired_routes(
+            view,
+            gateways=settings.gateway,
+            edge_cidrs=settings.edge_cidrs,
+            cross_domain_cidrs=settings.cross_domain_cidrs,
+        )
         if self.view is not None and self.view.selection.backend != view.selection.backend:
             # The new backend's pools may lie where the old one's did; leases stay valid without a pool. A backend
             # that served before is started again, and adds the pools that it needs.

@@ -65,8 +65,9 @@ def _context(settings: Settings, kernel: Kernel, firewall: NftFirewall, stack: E
     clock = BootClock()
     ipam = Ipam(journal, clock, cooldown=settings.ipam.cooldown_seconds)
     ipam.load(stored)
-    events = LoggedEvents(ManifestDirectory(settings.cluster.manifests))
-    return BackendContext(settings.node_name, kernel, Plumbing(kernel), ipam, firewall, clock, events, settings)
+    source = ManifestDirectory(settings.cluster.manifests)
+    events = LoggedEvents(source)
+    return BackendContext(settings.node_name, kernel, Plumbing(kernel), ipam, firewall, clock, events, source, settings)
 
 
 def _has_table(firewall: NftFirewall) -> bool:

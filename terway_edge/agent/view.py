@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from terway_edge.core.bgp_peer import BgpPeer, SecretRef
 from terway_edge.core.models import Member, Node, NodeView, Selection, Uplink
+from terway_edge.core.peer_rules import effective_peers
 from terway_edge.core.ports import Snapshot
+from terway_edge.core.secret import Secret
 from terway_edge.core.selection import Hook, PoolRule, select, skipped
 
 
@@ -35,7 +38,16 @@ def node_view(
         other = select(node, rules, hook, on_link)
         if other.advertisers:
             members.append(Member(node, other.lan))
-    return NodeView(own, _present(selection, installed), tuple(members), uplink, snapshot.in_sync)
+    peers = effective_peers(snapshot.peers)
+    secrets = _secrets(name, peers, snapshot)
+    return NodeView(own, _present(selection, installed), tuple(members), uplink, snapshot.in_sync, peers, secrets)
+
+
+def _secrets(name: str, peers: Iterable[BgpPeer], snapshot: Snapshot) -> dict[SecretRef, Secret]:
+    """Passwords of the sessions that this node speaks in; one that is missing is the speaker's to tell."""
+    spoken = (peer.spec.auth_password for peer in peers if name in peer.spec.local_speakers)
+    refs = [password.secret_key_ref for password in spoken if password]
+    return {ref: snapshot.secrets[ref] for ref in refs if ref in snapshot.secrets}
 
 
 def why_no_view(name: str, snapshot: Snapshot) -> str:

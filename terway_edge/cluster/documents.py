@@ -46,6 +46,10 @@ def _json(text: str) -> Any:
     except json.JSONDecodeError as error:
         message = f"line {error.lineno}, column {error.colno}: is no JSON: {error.msg}"
         raise DocumentError(message) from None
+    except DocumentError:
+        raise
+    except ValueError as error:  # a number of thousands of digits
+        raise DocumentError(f"is no JSON: {_one_line(str(error))}") from None
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -60,7 +64,9 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _json_else_yaml(text: str) -> list[Any]:
     try:
         return [json.loads(text, object_pairs_hook=_mapping)]
-    except json.JSONDecodeError:
+    except DocumentError:
+        raise
+    except ValueError:
         return _yaml(text)  # YAML's flow style begins as JSON does
 
 

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from terway_edge.cluster import objects
 from terway_edge.cluster.documents import DocumentError, parse
+from terway_edge.cluster.objects import KINDS, Object, read
+from terway_edge.cluster.secrets import SecretManifest, keep_passwords, passwords_for
+from terway_edge.core.bgp_peer import BgpPeer
 from terway_edge.core.models import Node
 from terway_edge.core.ports import Problem, Snapshot
 
@@ -27,10 +29,10 @@ class _File(NamedTuple):
     """`version` is (mtime in ns, size, inode), None if the file must be read again in any case."""
 
     version: tuple[int, int, int] | None
-    nodes: tuple[Node, ...]
+    objects: tuple[Object, ...]
     problems: tuple[Problem, ...]
     good: bool
-    """Whether it was read without a problem once: then `nodes` are those of the last such time."""
+    """Whether it was read without a problem once: then `objects` are those of the last such time."""
 
 
 class ManifestFiles:
@@ -68,22 +70,28 @@ class ManifestFiles:
             self._look(name, force=True)
 
     def snapshot(self) -> Snapshot:
-        """All objects by file name; of two of the same name the first wins."""
-        nodes: dict[str, Node] = {}
-        origin: dict[str, str] = {}
+        """All objects by file name; of two of the same kind and name the first wins."""
+        origin: dict[tuple[str, str], str] = {}
+        objects: list[Object] = []
         problems: list[Problem] = []
         if self.trouble:
             problems.append(Problem(str(self._path), f"{self.trouble}; the last objects read stay in force"))
         for name, file in sorted(self._files.items()):
             problems += file.problems
-            for node in file.nodes:
-                if nodes.setdefault(node.name, node) is node:
-                    origin[node.name] = name
+            for item in file.objects:
+                key = KINDS[type(item)], item.name
+                if key not in origin:
+                    origin[key] = name
+                    objects.append(item)
                 else:
-                    message = f"is already in {origin[node.name]}, which comes first and wins; remove one of them"
-                    problems.append(Problem(f"{name}: Node/{node.name}", message))
+                    message = f"is already in {origin[key]}, which comes first and wins; remove one of them"
+                    problems.append(Problem(f"{name}: {'/'.join(key)}", message))
+        peers = tuple(item for item in objects if isinstance(item, BgpPeer))
+        secrets = [(origin["Secret", item.name], item) for item in objects if isinstance(item, SecretManifest)]
+        passwords, wrong = passwords_for(peers, secrets)
         in_sync = self._unread is not None and not any(self._is_unread(name) for name in self._unread)
-        return Snapshot(tuple(nodes.values()), tuple(problems), in_sync)
+        nodes = tuple(item for item in objects if isinstance(item, Node))
+        return Snapshot(nodes, (*problems, *wrong), in_sync, peers, passwords)
 
     def _is_unread(self, name: str) -> bool:
         file = self._files.get(name)
@@ -136,31 +144,42 @@ def _open_without_blocking(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _parse(name: str, text: str) -> tuple[tuple[Node, ...], tuple[Problem, ...]]:
+def _parse(name: str, text: str) -> tuple[tuple[Object, ...], tuple[Problem, ...]]:
     try:
         documents = parse(text, yaml=not name.endswith(JSON_SUFFIX))
     except DocumentError as error:
         return (), (Problem(name, str(error)),)
     if not documents:
         return (), (Problem(name, "holds no object: half-written? Remove the file to remove its objects"),)
-    nodes: list[Node] = []
+    objects: list[Object] = []
     problems: list[Problem] = []
     for document in documents:
-        found, wrong = objects.read(document, name)
-        nodes += found
+        found, wrong = read(document, name)
+        objects += found
         problems += wrong
-    return tuple(nodes), tuple(problems)
+    return tuple(objects), tuple(problems)
 
 
 def _merge(
     before: _File | None,
     version: tuple[int, int, int] | None,
-    nodes: tuple[Node, ...],
+    objects: tuple[Object, ...],
     problems: tuple[Problem, ...],
 ) -> _File:
-    """The file's new state; equal nodes are kept as the same objects, which makes comparing snapshots fast."""
-    if problems and before is not None and before.good:
-        return _File(version, before.nodes, problems, True)
-    if before is not None and before.nodes == nodes:
-        nodes = before.nodes
-    return _File(version, nodes, problems, not problems)
+    """The file's new state; equal objects are kept as the same ones, which makes comparing snapshots fast."""
+    if before is None:
+        return _File(version, objects, problems, not problems)
+    if problems and before.good:
+        return _File(version, before.objects, problems, True)
+    objects = _keep_passwords(before.objects, objects)
+    return _File(version, before.objects if before.objects == objects else objects, problems, not problems)
+
+
+def _keep_passwords(before: Iterable[Object], now: tuple[Object, ...]) -> tuple[Object, ...]:
+    secrets = {item.name: item for item in before if isinstance(item, SecretManifest)}
+    if not secrets:
+        return now
+    return tuple(
+        keep_passwords(secrets[item.name], item) if isinstance(item, SecretManifest) and item.name in secrets else item
+        for item in now
+    )

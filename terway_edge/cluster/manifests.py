@@ -14,8 +14,9 @@ from threading import Lock, Thread, current_thread
 from terway_edge.cluster.event_log import EventLog
 from terway_edge.cluster.files import ManifestFiles, is_manifest
 from terway_edge.cluster.inotify import DirectoryWatch
+from terway_edge.cluster.status_files import StatusFiles
 from terway_edge.core.errors import Refused
-from terway_edge.core.ports import Event, Snapshot
+from terway_edge.core.ports import Event, Snapshot, StatusEntry
 
 CONFIG_MAP_LINK = "..data"
 """The link in a ConfigMap or Secret volume that the kubelet swaps to change all files at once."""
@@ -33,6 +34,7 @@ class ManifestDirectory:
         self._lock = Lock()  # guards _files and _loaded
         self._loaded: Snapshot | None = None
         self._events = EventLog(events_path or path / "events.jsonl")
+        self._statuses = StatusFiles(path / "status")
 
     def load(self) -> Snapshot:
         """The objects now. Raises Refused if the directory cannot be listed."""
@@ -58,6 +60,10 @@ class ManifestDirectory:
     def emit(self, event: Event) -> None:
         """Append to the event log; never raises."""
         self._events.write(event)
+
+    def write_status(self, entry: StatusEntry) -> None:
+        """Write the entry to a file in directory `status`; never raises."""
+        self._statuses.write(entry)
 
     def _look(self, names: set[str], everything: bool) -> Snapshot:
         """The snapshot after reading these files and, if `everything`, all others that changed."""

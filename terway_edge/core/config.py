@@ -40,7 +40,7 @@ class Section(BaseModel):
 class Cluster(Section):
     source: Literal["manifests"] = Field("manifests", description="where cluster objects come from")
     manifests: AbsolutePath = Field(
-        Path("/etc/terway-edge/manifests"), description="directory of Node manifests, YAML or JSON; watched"
+        Path("/etc/terway-edge/manifests"), description="directory of Node, BGPPeer and Secret manifests; watched"
     )
 
 
@@ -87,7 +87,11 @@ class Routes(Section):
         (), description="list of CIDRs that hold the pods of other LANs; each becomes one route via the gateway"
     )
     gateway: tuple[IpAddress, ...] = Field(
-        (), description="list of next hops towards other LANs, one per family; empty: the default route's gateway"
+        (),
+        description="list of next hops towards other LANs, one per family; empty: of a BGPPeer or the default route",
+    )
+    cross_domain_cidrs: tuple[Cidr, ...] = Field(
+        (), description="list of CIDRs outside the edge, such as VPC or data centre, that are reached via the gateway"
     )
     resync_seconds: float = Field(60, ge=1, le=86400, description="seconds between comparisons with the kernel")
 
@@ -96,6 +100,28 @@ class Routes(Section):
         if len({address.family for address in self.gateway}) < len(self.gateway):
             raise ValueError("gateway has two addresses of one family, expected at most one per family: remove one")
         return self
+
+    @model_validator(mode="after")
+    def _no_default_route(self) -> Routes:
+        if any(cidr.length == 0 for cidr in self.cross_domain_cidrs):
+            raise ValueError("cross_domain_cidrs has a default route, which is the node's own: remove it")
+        return self
+
+
+class Bgp(Section):
+    """How speakers behave; with whom they speak is told by BGPPeer objects."""
+
+    listen_port: int = Field(0, ge=0, le=65535, description="TCP port to accept sessions on; 0: only connect")
+    shrink_percent: int = Field(
+        30, ge=0, le=100, description="percent of the announced nodes whose loss at a start is held back, 0..100"
+    )
+    hold_back_seconds: int = Field(300, ge=0, le=3600, description="seconds that such a loss is held back, 0..3600")
+    max_received_prefixes: int = Field(
+        10000, ge=0, le=1000000, description="most prefixes a switch should send us, 0..1000000; 0: no limit"
+    )
+    on_max_received: Literal["ignore", "cease"] = Field(
+        "ignore", description="what happens beyond it: a condition only, or the end of the session"
+    )
 
 
 class NodePool(Section):
@@ -144,6 +170,7 @@ class Settings(Section):
     ipam: Ipam = Field(Ipam(), description="addresses of pods")
     masquerade: Masquerade = Field(Masquerade(), description="source translation of what leaves the cluster")
     routes: Routes = Field(Routes(), description="routes to other nodes' pods")
+    bgp: Bgp = Field(Bgp(), description="BGP speakers")
     node_pools: tuple[NodePool, ...] = Field((), description="list of rules that choose backend and LAN of nodes")
     plugins: Plugins = Field(Plugins(), description="which plugins are loaded")
     metrics: Metrics = Field(Metrics(), description="metrics and health endpoint")
@@ -152,7 +179,8 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _mtu_carries_ipv6(self) -> Settings:
-        families = {cidr.family for cidr in self.routes.edge_cidrs} | {a.family for a in self.routes.gateway}
+        cidrs = (*self.routes.edge_cidrs, *self.routes.cross_domain_cidrs)
+        families = {cidr.family for cidr in cidrs} | {address.family for address in self.routes.gateway}
         if self.mtu is not None and self.mtu < MIN_MTU6 and 6 in families:
             raise ValueError(f"mtu is {self.mtu} and routes are IPv6, expected at least {MIN_MTU6}: raise mtu")
         return self

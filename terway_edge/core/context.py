@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from terway_edge.core.plumbing import Plumbing
-from terway_edge.core.ports import Clock, Events, Firewall, Kernel
+from terway_edge.core.ports import Clock, Events, Firewall, Kernel, Statuses
 
 if TYPE_CHECKING:
     from terway_edge.core.config import Settings
@@ -28,4 +28,5 @@ class BackendContext:
     firewall: Firewall
     clock: Clock
     events: Events
+    statuses: Statuses
     settings: Settings

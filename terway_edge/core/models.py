@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.names import Key
+from terway_edge.core.secret import Secret
+
+if TYPE_CHECKING:  # the settings' library, which not every process needs
+    from terway_edge.core.bgp_peer import BgpPeer, SecretRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,9 @@ class NodeView:
     """Everything that concerns this node: itself, its uplink, and the other nodes that carry pods.
 
     Nodes of hostNetwork pools and ignored nodes are already left out. `in_sync` is False until the first whole
-    listing was seen: until then nothing may be pruned.
+    listing was seen: until then nothing may be pruned. `peers` are the BGPPeers in force, oldest first, each with the
+    speakers that it has against its rivals (`core.peer_rules.effective_peers`). `secrets` are the passwords of those
+    that this node is a speaker of, as far as they are known.
     """
 
     node: Node
@@ -139,6 +145,8 @@ class NodeView:
     members: tuple[Member, ...] = ()
     uplink: Uplink | None = None
     in_sync: bool = True
+    peers: tuple[BgpPeer, ...] = ()
+    secrets: Mapping[SecretRef, Secret] = field(default_factory=dict)
 
 
 class Scope(StrEnum):
@@ -149,7 +157,7 @@ class Scope(StrEnum):
 
 
 class Route(NamedTuple):
-    """Where packets for a pod CIDR go: `origin` is the node whose CIDR it is, or the aggregate's name."""
+    """Where packets for a prefix go: `origin` is the node whose pod CIDR it is, or what else it stands for."""
 
     prefix: Prefix
     next_hop: Address

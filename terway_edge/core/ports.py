@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.models import Lease, Node
 from terway_edge.core.names import Key
 from terway_edge.core.plans import Failure, FibRoute, Link, LinkAddress, Neighbour, Plan, Rule, Where
+from terway_edge.core.secret import Secret
 
+if TYPE_CHECKING:  # the settings' library, which not every process needs
+    from terway_edge.core.bgp_peer import BgpPeer, SecretRef
+
+Json = bool | int | float | str | None | Sequence["Json"] | Mapping[str, "Json"]
 Dumped = TypeVar("Dumped", FibRoute, Link, LinkAddress, Neighbour, Rule)
 
 
@@ -135,6 +141,23 @@ class Events(Protocol):
         """Never raises and never blocks for long."""
 
 
+class StatusEntry(NamedTuple):
+    """One entry of the list in an object's status, which has one for each writer, by `key`: the writer's node name.
+
+    `value` None removes the entry.
+    """
+
+    kind: str
+    name: str
+    key: str
+    value: Mapping[str, Json] | None
+
+
+class Statuses(Protocol):
+    def write_status(self, entry: StatusEntry) -> None:
+        """Never raises and never blocks for long; an entry that is there already is not written again."""
+
+
 class Problem(NamedTuple):
     """An input that could not be used; the last good object stays in force."""
 
@@ -143,21 +166,24 @@ class Problem(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """The cluster's objects as last seen. `in_sync` is False while the first listing is not complete."""
+    """The cluster's objects as last seen. `in_sync` is False while the first listing is not complete.
+
+    `secrets` are those that some BGPPeer refers to, as far as they exist and can be used.
+    """
 
     nodes: tuple[Node, ...] = ()
     problems: tuple[Problem, ...] = ()
     in_sync: bool = True
+    peers: tuple[BgpPeer, ...] = ()
+    secrets: Mapping[SecretRef, Secret] = MappingProxyType({})
 
 
-class ClusterSource(Protocol):
-    """Where cluster objects come from (a directory of manifests, or the Kubernetes API)."""
+class ClusterSource(Events, Statuses, Protocol):
+    """Where cluster objects come from (a directory of manifests, or the Kubernetes API), and where people look for
+    events and status."""
 
     def load(self) -> Snapshot:
         """The first snapshot; blocks until one can be had. Raises Refused if the source is unusable."""
 
     def watch(self, changed: Callable[[Snapshot], None]) -> Closable:
         """Call `changed` from a thread of the source's own with every new whole snapshot, until closed."""
-
-    def emit(self, event: Event) -> None:
-        """Write an event where people look for it; never raises."""

@@ -1,8 +1,9 @@
 """The route model: from what the cluster says to the whole desired set of routes of this node. Pure.
 
 Same LAN and on-link: a host route to the node. Same LAN but off-link: via the gateway, and a condition. Another LAN:
-via the gateway, as one aggregate where an edge CIDR is configured, else per prefix. A node that is NotReady keeps its
-routes; only the deletion of its object withdraws them.
+via the gateway, as one aggregate where an edge CIDR is configured, else per prefix. What lies outside the edge and is
+to be reached as such (cross-domain CIDRs): via the gateway. A node that is NotReady keeps its routes; only the deletion
+of its object withdraws them.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from terway_edge.core.addresses import Address, Prefix
-from terway_edge.core.models import Condition, Member, NodeView, Route, RouteSet, Scope
+from terway_edge.core.gateways import choose_gateways
+from terway_edge.core.models import Condition, Member, Node, NodeView, Route, RouteSet, Scope
 
 AGGREGATE = "edge-cidr"
 """`Route.origin` of an aggregate, which no single node stands for."""
+CROSS_DOMAIN = "cross-domain"
+"""`Route.origin` of what lies outside the edge."""
 
 
 class _Surroundings(NamedTuple):
@@ -25,15 +29,19 @@ class _Surroundings(NamedTuple):
     edge_cidrs: tuple[Prefix, ...]
 
 
-def desired_routes(view: NodeView, *, gateways: Sequence[Address] = (), edge_cidrs: Sequence[Prefix] = ()) -> RouteSet:
-    """Every route this node should have for other nodes' pod CIDRs. O(nodes log nodes); input order does not matter.
+def desired_routes(
+    view: NodeView,
+    *,
+    gateways: Sequence[Address] = (),
+    edge_cidrs: Sequence[Prefix] = (),
+    cross_domain_cidrs: Sequence[Prefix] = (),
+) -> RouteSet:
+    """Every route this node should have for other nodes' pod CIDRs and for cross-domain CIDRs.
 
-    `gateways` (at most one per family) win over the uplink's own.
+    O(nodes log nodes); input order does not matter. `gateways` (at most one per family) win over all others.
     """
     around = _Surroundings(
-        view.uplink.on_link if view.uplink else (),
-        {gateway.family: gateway for gateway in (*(view.uplink.gateways if view.uplink else ()), *gateways)},
-        tuple(edge_cidrs),
+        view.uplink.on_link if view.uplink else (), choose_gateways(view, gateways), tuple(edge_cidrs)
     )
     routes: dict[Prefix, Route] = {}
     conditions: list[Condition] = list(_overlaps(view))
@@ -45,6 +53,12 @@ def desired_routes(view: NodeView, *, gateways: Sequence[Address] = (), edge_cid
             route = _route(prefix, member, view.selection.lan, around, conditions)
             if route is not None:
                 routes.setdefault(route.prefix, route)
+    for prefix in sorted(set(cross_domain_cidrs)):
+        found = _cross_domain(prefix, view.node, around)
+        if isinstance(found, Condition):
+            conditions.append(found)
+        else:
+            routes.setdefault(prefix, found)  # the pods of a node, which lie there by mistake, come first
     return RouteSet(tuple(routes[prefix] for prefix in sorted(routes)), tuple(conditions), view.in_sync)
 
 
@@ -88,12 +102,31 @@ def _route(
     return Route(prefix, gateway, name, Scope.GATEWAY)
 
 
+def _cross_domain(prefix: Prefix, own: Node, around: _Surroundings) -> Route | Condition:
+    gateway = around.gateways.get(prefix.family)
+    if gateway is None:
+        return Condition(
+            "NoGateway",
+            own.name,
+            f"{prefix} of routes.cross_domain_cidrs is unreachable: this node knows no IPv{prefix.family} gateway; "
+            f"set routes.gateway, the gateway of a BGPPeer or a default route",
+        )
+    if mine := next((other for other in (*around.on_link, *own.pod_cidrs) if other.covers(prefix)), None):
+        return Condition(
+            "CrossDomainInside",
+            own.name,
+            f"{prefix} of routes.cross_domain_cidrs gets no route: it lies in {mine}, with this node's LAN or pods; "
+            f"remove it",
+        )
+    return Route(prefix, gateway, CROSS_DOMAIN, Scope.GATEWAY)
+
+
 def _no_gateway(prefix: Prefix, node: str, why: str) -> Condition:
     return Condition(
         "NoGateway",
         node,
         f"pods of {prefix} are unreachable: {why}, and this node knows no IPv{prefix.family} gateway; "
-        f"set routes.gateway or a default route",
+        f"set routes.gateway, the gateway of a BGPPeer or a default route",
     )
 
 

@@ -93,7 +93,7 @@ class Selector:
         """Raises SelectorError. An empty or blank text, like `all()`, matches every node."""
         if _ALL.fullmatch(text.strip(BLANK)):
             return cls()
-        return cls(tuple(sorted(set(_Parser(text).requirements()))))
+        return cls(tuple(sorted(set(_Parser(text, _TOKEN).requirements()))))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         return all(requirement.matches(labels) for requirement in self.requirements)
@@ -103,20 +103,41 @@ class Selector:
         return ",".join(map(str, self.requirements)) or "all()"
 
 
-class _Token(NamedTuple):
+class Token(NamedTuple):
     text: str
     column: int
 
 
-class _Parser:
-    """Recursive descent with one token of look-ahead; the last token is empty and marks the end."""
+class TokenReader:
+    """What recursive descent with one token of look-ahead needs; the last token is empty and marks the end."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, token: re.Pattern[str]) -> None:
+        """:param token: a pattern of all tokens; what it passes over is blank."""
+        start, end = len(text) - len(text.lstrip(BLANK)), len(text.rstrip(BLANK))
         self._text = text
-        self._tokens = [_Token(found.group(), found.start() + 1) for found in _TOKEN.finditer(text)]
-        self._tokens.append(_Token("", len(text) + 1))
+        self._tokens = [Token(found.group(), found.start() + 1) for found in token.finditer(text, start, end)]
+        self._tokens.append(Token("", end + 1))
         self._next = 0
 
+    def _peek(self) -> Token:
+        return self._tokens[self._next]
+
+    def _take(self) -> Token:
+        token = self._peek()
+        if token.text:
+            self._next += 1
+        return token
+
+    def _expect(self, symbol: str, expected: str) -> None:
+        token = self._take()
+        if token.text != symbol:
+            raise self._error(expected, token)
+
+    def _error(self, expected: str, token: Token) -> SelectorError:
+        return SelectorError(expected, token.column, self._text)
+
+
+class _Parser(TokenReader):
     def requirements(self) -> list[Requirement]:
         found: list[Requirement] = []
         if not self._peek().text:
@@ -178,23 +199,6 @@ class _Parser:
             values.add(self._value())
         self._expect(")", "',' or ')'")
         return tuple(sorted(values))
-
-    def _peek(self) -> _Token:
-        return self._tokens[self._next]
-
-    def _take(self) -> _Token:
-        token = self._peek()
-        if token.text:
-            self._next += 1
-        return token
-
-    def _expect(self, symbol: str, expected: str) -> None:
-        token = self._take()
-        if token.text != symbol:
-            raise self._error(expected, token)
-
-    def _error(self, expected: str, token: _Token) -> SelectorError:
-        return SelectorError(expected, token.column, self._text)
 
 
 def _int64(text: str) -> int | None:

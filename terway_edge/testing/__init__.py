@@ -1,4 +1,4 @@
-"""What a backend's own tests need: a stateful twin of the kernel, a clock, a store, a firewall and events in memory.
+"""What a backend's own tests need: a stateful twin of the kernel; clock, store, firewall, events, statuses in memory.
 
 Nothing here is imported by the agent. `FakeKernel` runs the same contract tests as the real kernel port
 (tests/kernel/test_contract.py), so that what a plugin does to it, it does to Linux.
@@ -10,5 +10,15 @@ from terway_edge.testing.fake_kernel import FakeKernel
 from terway_edge.testing.fake_trace import Fate, Trace
 from terway_edge.testing.memory_firewall import MemoryFirewall
 from terway_edge.testing.memory_store import MemoryStore
+from terway_edge.testing.statuses import RecordedStatuses
 
-__all__ = ["FakeClock", "FakeKernel", "Fate", "MemoryFirewall", "MemoryStore", "RecordedEvents", "Trace"]
+__all__ = [
+    "FakeClock",
+    "FakeKernel",
+    "Fate",
+    "MemoryFirewall",
+    "MemoryStore",
+    "RecordedEvents",
+    "RecordedStatuses",
+    "Trace",
+]

@@ -28,13 +28,14 @@ from terway_edge.core.models import (
     Uplink,
 )
 from terway_edge.core.plumbing import Plumbing
-from terway_edge.core.ports import Clock, Events, Firewall, Kernel
+from terway_edge.core.ports import Clock, Events, Firewall, Kernel, Statuses
 from terway_edge.core.routes import desired_routes
 from terway_edge.testing.clock import FakeClock
 from terway_edge.testing.events import RecordedEvents
 from terway_edge.testing.faulty_kernel import FaultyKernel
 from terway_edge.testing.memory_firewall import MemoryFirewall
 from terway_edge.testing.memory_store import MemoryStore
+from terway_edge.testing.statuses import RecordedStatuses
 from terway_edge.testing.worlds import UPLINK, World
 
 LAN = "lan"
@@ -52,6 +53,7 @@ def make_context(
     store: MemoryStore | None = None,
     events: Events | None = None,
     firewall: Firewall | None = None,
+    statuses: Statuses | None = None,
 ) -> BackendContext:
     """What a plugin is built with, in memory but for the kernel. A store's leases are loaded, as after a restart."""
     settings = settings or Settings(node_name=NODE)
@@ -67,6 +69,7 @@ def make_context(
         firewall or MemoryFirewall(),
         clock,
         events or RecordedEvents(),
+        statuses or RecordedStatuses(),
         settings,
     )
 
@@ -116,6 +119,7 @@ class Harness:
         self.clock = FakeClock()
         self.store = MemoryStore()
         self.events = RecordedEvents()
+        self.statuses = RecordedStatuses()
         self.firewall = MemoryFirewall()
         self.settings = settings or Settings(node_name=NODE)
         self.view = make_view(name if serves_pods else "another", advertisers=(name,))
@@ -150,6 +154,7 @@ class Harness:
             store=self.store,
             events=self.events,
             firewall=self.firewall,
+            statuses=self.statuses,
         )
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(Hooks)

@@ -21,7 +21,7 @@ from terway_edge.core.names import link_name
 from terway_edge.core.plans import Link, LinkAddress
 from terway_edge.core.plugins import GROUP, build_plugins, find_plugins
 from terway_edge.core.plumbing import Plumbing
-from terway_edge.testing import FakeClock, FakeKernel, MemoryFirewall, MemoryStore, RecordedEvents
+from terway_edge.testing import FakeClock, FakeKernel, MemoryFirewall, MemoryStore, RecordedEvents, RecordedStatuses
 
 FLANNEL = EntryPoint("flannel_route", "terway_edge.backends.flannel_route:FlannelRoute", GROUP)
 CIDRS = ("10.0.0.0/28", "fd00::/124")
@@ -78,6 +78,7 @@ class Rig:
         self.ipam.load(self.store.stored if stored is None else stored)
         self.plumbing = Plumbing(self.kernel)
         self.events, self.firewall, self.telemetry = RecordedEvents(), MemoryFirewall(), Telemetry()
+        self.statuses = RecordedStatuses()
         self.failures = []
         self.pokes = 0
         context = BackendContext(
@@ -88,6 +89,7 @@ class Rig:
             self.firewall,
             self.clock,
             self.events,
+            self.statuses,
             self.settings,
         )
         self.manager, _ = build_plugins(find_plugins(candidates=[FLANNEL]), context)

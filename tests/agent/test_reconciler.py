@@ -17,6 +17,7 @@ from terway_edge.core.models import Node, Uplink
 from terway_edge.core.ports import Problem, Snapshot
 from terway_edge.testing import RecordedEvents
 from tests.agent.rig import WAIT, eventually
+from tests.core.bgp_peers import make_peer
 
 UPLINK = Uplink(2, "up0", 1500, ((Address.parse("192.0.2.1"), 24),), why="a test")
 EDGE = {"alibabacloud.com/is-edge-worker": "true", "alibabacloud.com/nodepool-id": "np"}
@@ -219,6 +220,34 @@ def test_conditions_are_told_once_when_they_come_and_once_when_they_go(running):
     eventually(lambda: "NoGatewayResolved" in running.events.reasons("n2"))
     reasons = running.events.reasons()
     assert reasons.count("NoGateway") == reasons.count("InvalidObject") == reasons.count("InvalidObjectResolved") == 1
+
+
+def test_peers_are_judged_with_all_nodes_once_these_are_known(world):
+    peers = (make_peer("a", localSpeakers=["n1", "n2"]), make_peer("b", localSpeakers=["n2", "n9"]))
+    world.run(cluster(1, in_sync=False)._replace(peers=peers))
+    assert world.events.reasons("BGPPeer/a") == [], "n2 may still come"
+    world.run(cluster(1, 2)._replace(peers=peers))
+    assert world.events.reasons("BGPPeer/a") == []
+    assert world.events.reasons("BGPPeer/b") == ["SpeakerNotFound", "Conflict"]
+    world.run(cluster(1, 2)._replace(peers=peers[:1]))
+    assert world.events.reasons("BGPPeer/b")[2:] == ["SpeakerNotFoundResolved", "ConflictResolved"]
+
+
+def test_a_peer_that_changes_starts_a_cycle_and_its_gateway_leads_to_other_lans(running):
+    far = Snapshot((node(1), node(2, {**EDGE, "alibabacloud.com/nodepool-id": "far"})))
+    running.reconciler.set_snapshot(far)
+    eventually(lambda: "NoGateway" in running.events.reasons("n2"))
+    running.reconciler.set_snapshot(far._replace(peers=(make_peer(gateway="192.0.2.254", localSpeakers=["n1", "n2"]),)))
+    eventually(lambda: [str(route.next_hop) for route in running.reconciler.routes.routes] == ["192.0.2.254"])
+
+
+def test_cross_domain_cidrs_are_routed():
+    world = World(routes={"gateway": ["192.0.2.254"], "cross_domain_cidrs": ["172.16.0.0/12"]})
+    try:
+        world.run(cluster(1))
+        assert world.last == (["172.16.0.0/12"], True)
+    finally:
+        world.reconciler.stop()
 
 
 def test_a_deselected_advertiser_withdraws_everything():

@@ -118,12 +118,13 @@ def test_the_firewall_is_written_once_for_equal_input_and_follows_changes(harnes
     assert harness.firewall.masquerade == wanted_masquerade(harness.view, [])
 
 
-def test_pods_of_other_lans_are_reached_without_masquerade():
+def test_pods_of_other_lans_and_other_domains_are_reached_without_masquerade():
+    direct = ("172.16.0.0/12", "10.0.0.0/8", "192.168.0.0/16")
     with working(
-        masquerade={"exclude": ["172.16.0.0/12"]}, routes={"edge_cidrs": ["10.0.0.0/8"], "gateway": ["192.0.2.254"]}
+        masquerade={"exclude": direct[:1]}, routes={"edge_cidrs": direct[1:2], "cross_domain_cidrs": direct[2:]}
     ) as harness:
         harness.advertise(RouteSet())
-        assert {Prefix.parse("172.16.0.0/12"), Prefix.parse("10.0.0.0/8")} <= set(harness.firewall.masquerade.direct)
+        assert set(map(Prefix.parse, direct)) <= set(harness.firewall.masquerade.direct)
 
 
 def test_masquerade_that_was_switched_off_is_removed():

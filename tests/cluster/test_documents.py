@@ -62,6 +62,12 @@ def test_errors_are_one_line_with_the_place(text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("yaml", [True, False])
+def test_a_number_too_long_to_be_read_is_refused(yaml: bool) -> None:
+    with pytest.raises(DocumentError, match="Exceeds the limit"):
+        parse('{"a": ' + "1" * 5000 + "}", yaml=yaml)
+
+
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
 @pytest.mark.parametrize("depth", [2_000, 200_000])
 def test_deep_nesting_is_refused_and_does_not_overflow_the_stack(opening: str, depth: int) -> None:

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from terway_edge.cluster.files import MAX_BYTES, ManifestFiles, is_manifest
+from terway_edge.core.bgp_peer import SecretRef
 from terway_edge.core.ports import Snapshot
+from terway_edge.core.secret import Secret
+from tests.core.bgp_peers import written
 
 
 def text(*names: str, label: str = "x", bad: int = 0) -> str:
@@ -92,6 +95,67 @@ def test_of_two_objects_of_one_name_the_first_by_file_name_wins(tmp_path: Path) 
     ]
     (tmp_path / "a.json").unlink()
     assert seen(scan(files)) == [("n1", "b")]
+
+
+def peer_and_secret(name: str, password: str = "p", **changes: object) -> str:
+    """A List of a BGPPeer, a Secret that it refers to and a Node, all of one name."""
+    spec = written(authPassword={"secretKeyRef": {"name": name, "key": "k"}}, **changes)
+    kinds = [
+        ("network.openyurt.io/v1alpha1", "BGPPeer", {"spec": spec}),
+        ("v1", "Secret", {"stringData": {"k": password}}),
+        ("v1", "Node", {}),
+    ]
+    items = [
+        {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "kube-system"}, **rest}
+        for version, kind, rest in kinds
+    ]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def test_objects_of_different_kinds_may_share_a_name_and_those_of_one_kind_may_not(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(peer_and_secret("x", "first"))
+    (tmp_path / "b.json").write_text(peer_and_secret("x", "second", peerAsNumber=1))
+    snapshot = scan(ManifestFiles(tmp_path))
+    assert [peer.spec.peer_as_number for peer in snapshot.peers] == [65001]
+    assert snapshot.secrets == {SecretRef(name="x", key="k"): Secret(b"first")}
+    assert [node.name for node in snapshot.nodes] == ["x"]
+    assert [problem.where for problem in snapshot.problems] == [
+        "b.json: BGPPeer/x",
+        "b.json: Secret/x",
+        "b.json: Node/x",
+    ]
+
+
+def test_an_invalid_peer_keeps_the_last_good_one(tmp_path: Path) -> None:
+    path, files = tmp_path / "a.json", ManifestFiles(tmp_path)
+    path.write_text(peer_and_secret("x", "first"))
+    good = scan(files)
+    path.write_text(peer_and_secret("x", "second", peerIP="0.0.0.0", holdTimeSeconds=1))
+    snapshot = scan(files)
+    assert (snapshot.peers, snapshot.secrets, snapshot.in_sync) == (good.peers, good.secrets, True)
+    assert [problem.where for problem in snapshot.problems] == [
+        "a.json: items[0]: BGPPeer/x: spec.peerIP",
+        "a.json: items[0]: BGPPeer/x: spec.holdTimeSeconds",
+    ]
+    path.write_text(peer_and_secret("x", "second"))
+    assert scan(files).secrets == {SecretRef(name="x", key="k"): Secret(b"second")}
+    path.unlink()
+    assert scan(files) == Snapshot()
+
+
+def test_an_invalid_peer_of_which_nothing_better_is_known_keeps_the_snapshot_out_of_sync(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(peer_and_secret("x", localAsNumber=0))
+    assert not scan(ManifestFiles(tmp_path)).in_sync
+
+
+def test_equal_objects_are_the_same_ones(tmp_path: Path) -> None:
+    path, files = tmp_path / "a.json", ManifestFiles(tmp_path)
+    path.write_text(peer_and_secret("x"))
+    before = scan(files)
+    path.write_text(peer_and_secret("x") + "\n")
+    after = scan(files)
+    assert after == before
+    assert after.peers[0] is before.peers[0]
 
 
 def test_only_changed_files_are_read_again(tmp_path: Path) -> None:

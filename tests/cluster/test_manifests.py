@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from terway_edge.cluster.files import is_manifest
 from terway_edge.cluster.inotify import Changes, DirectoryWatch
 from terway_edge.cluster.manifests import ManifestDirectory
+from terway_edge.core.bgp_peer import SecretRef
 from terway_edge.core.errors import Refused
-from terway_edge.core.ports import ClusterSource, Event, Snapshot
+from terway_edge.core.ports import ClusterSource, Event, Snapshot, StatusEntry
+from terway_edge.core.secret import Secret
 
 DEADLINE = 5.0  # seconds; generous, for loaded machines
 
@@ -328,6 +330,24 @@ def test_events_go_beside_the_manifests_and_are_no_change(directory: Path) -> No
     elsewhere = directory.parent / "e.jsonl"
     ManifestDirectory(directory, elsewhere).emit(Event("Started", "n1", "agent started"))
     assert elsewhere.exists()
+
+
+def test_status_goes_beside_the_manifests_and_is_no_change(directory: Path, listener: Listener) -> None:
+    source = ManifestDirectory(directory)
+    source.write_status(StatusEntry("BGPPeer", "lan-1", "n1", {"state": "Idle"}))
+    replace(directory / "a.json", text("n1"))
+    listener.until_names("n0", "n1")
+    assert listener.queue.empty()
+    assert json.loads((directory / "status" / "BGPPeer-lan-1.n1.json").read_text()) == {"state": "Idle"}
+
+
+def test_a_password_that_changes_is_told(directory: Path, listener: Listener) -> None:
+    (directory / "peer.yaml").write_bytes((Path(__file__).parent / "bgppeer.yaml").read_bytes())
+    ref = SecretRef(name="bgp-secret", key="password")
+    listener.until(lambda snapshot: snapshot.secrets == {ref: Secret(b"mySecretValue")})
+    rotated = (directory / "peer.yaml").read_text().replace("bXlTZWNyZXRWYWx1ZQ==", "b3RoZXI=")
+    replace(directory / "peer.yaml", rotated)
+    assert len(listener.until(lambda snapshot: snapshot.secrets == {ref: Secret(b"other")}).peers) == 1
 
 
 operations = st.lists(

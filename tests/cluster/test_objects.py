@@ -1,4 +1,4 @@
-"""Documents to Nodes: what is kept, and the sentence for each field that cannot be used."""
+"""Documents to objects, Nodes above all: what is kept, and the sentence for each field that cannot be used."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from terway_edge.cluster.documents import parse
 from terway_edge.cluster.objects import read
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.models import Node
+from terway_edge.core.ports import Problem
 
 KUBECTL = Path(__file__).parent / "nodes.yaml"
 
@@ -55,7 +56,10 @@ def test_a_node_list_of_the_api_has_items_without_kind() -> None:
     "document",
     [
         {"apiVersion": "v1", "kind": "ConfigMap", "data": None},
-        {"apiVersion": "network.openyurt.io/v1alpha1", "kind": "BGPPeer", "spec": {}},
+        {"apiVersion": "projectcalico.org/v3", "kind": "BGPPeer", "spec": {}},
+        {"apiVersion": "network.openyurt.io/v1alpha1", "kind": "PoolService", "spec": {}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "Any_", "namespace": "other"}, "data": 3},
+        {"apiVersion": "example.com/v1", "kind": "Secret", "metadata": 3},
         {"apiVersion": "example.com/v1", "kind": "Node", "metadata": 3},
         {"apiVersion": "v1", "kind": "List", "items": []},
     ],
@@ -84,6 +88,8 @@ def test_labels_share_their_strings() -> None:
         ({"kind": "Node"}, "f: apiVersion", "is missing"),
         ({"apiVersion": "v1"}, "f: kind", "is missing"),
         ({"apiVersion": "v1", "kind": 3}, "f: kind", "expected text; got 3; write it in quotes"),
+        ({"kind": "Node", "metadata": {"name": "n"}}, "f: Node/n: apiVersion", "is missing"),
+        (manifest(kind="List"), "f: List/edge-1: items", "expected a list of objects"),
         ({"apiVersion": "v1", "kind": "List", "items": {}}, "f: items", "expected a list of objects"),
         (
             {"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "v1", "kind": "List", "items": []}]},
@@ -136,6 +142,11 @@ def test_a_problem_names_file_object_field_and_what_to_do(document: Any, where: 
     assert nodes == []
     assert problem.where == where
     assert message in problem.message
+
+
+def test_an_item_of_a_list_of_nodes_must_be_an_object() -> None:
+    nodes, problems = read({"apiVersion": "v1", "kind": "NodeList", "items": ["n1"]}, "f")
+    assert (nodes, problems) == ([], [Problem("f: items[0]", "expected a Node; got 'n1'")])
 
 
 def test_good_items_of_a_list_survive_bad_ones() -> None:

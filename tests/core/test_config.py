@@ -28,6 +28,7 @@ FULL: dict[str, Any] = {
     "routes": {"edge_cidrs": ["10.64.0.0/10"], "gateway": ["192.0.2.1", "2001:db8::1"], "resync_seconds": 10},
     "node_pools": [{"selector": "zone in (b,a)", "backend": "flannel_route", "advertisers": ["bgp"], "lan": "l1"}],
     "plugins": {"disabled": ["terway"]},
+    "bgp": {"listen_port": 1790, "shrink_percent": 0, "on_max_received": "cease"},
 }
 
 
@@ -47,6 +48,8 @@ def test_defaults() -> None:
     assert (found.cni.conf_name, found.cni.workers) == ("10-terway-edge.conflist", 8)
     assert (found.metrics.address, found.metrics.port) == (Address.parse("127.0.0.1"), 9797)
     assert (found.gc.period_seconds, found.gc.grace_seconds) == (60, 120)
+    assert (found.bgp.listen_port, found.bgp.shrink_percent, found.bgp.hold_back_seconds) == (0, 30, 300)
+    assert (found.bgp.max_received_prefixes, found.bgp.on_max_received) == (10000, "ignore")
     assert found.pool_rules == ()
 
 
@@ -117,6 +120,14 @@ def test_node_name_comes_from_the_file_then_the_environment_then_the_host() -> N
             "routes: gateway has two addresses of one family, expected at most one per family: remove one",
         ),
         (
+            {"routes": {"cross_domain_cidrs": ["10.0.0.0/7", "::/0"]}},
+            "routes: cross_domain_cidrs has a default route, which is the node's own: remove it",
+        ),
+        (
+            {"mtu": 1279, "routes": {"cross_domain_cidrs": ["2001:db8::/32"]}},
+            "configuration: mtu is 1279 and routes are IPv6, expected at least 1280: raise mtu",
+        ),
+        (
             {"mtu": 1279, "routes": {"edge_cidrs": ["2001:db8::/32"]}},
             "configuration: mtu is 1279 and routes are IPv6, expected at least 1280: raise mtu",
         ),
@@ -146,6 +157,12 @@ def test_a_mistake_is_one_line_that_says_where_what_and_how(mapping: dict[Any, A
         ({"ipam": {"cooldown_seconds": float("nan")}}, "ipam.cooldown_seconds"),
         ({"cluster": {"source": "kubernetes"}}, "cluster.source"),
         ({"masquerade": {"exclude": [10]}}, "masquerade.exclude[0]"),
+        ({"routes": {"cross_domain_cidrs": ["10.0.0.1/8"]}}, "routes.cross_domain_cidrs[0]"),
+        ({"bgp": {"listen_port": 65536}}, "bgp.listen_port"),
+        ({"bgp": {"shrink_percent": 101}}, "bgp.shrink_percent"),
+        ({"bgp": {"hold_back_seconds": 3601}}, "bgp.hold_back_seconds"),
+        ({"bgp": {"max_received_prefixes": -1}}, "bgp.max_received_prefixes"),
+        ({"bgp": {"on_max_received": "drop"}}, "bgp.on_max_received"),
     ],
 )
 def test_wrong_values_are_refused_where_they_are(mapping: dict[str, Any], where: str) -> None:

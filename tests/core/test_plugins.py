@@ -13,7 +13,7 @@ from terway_edge.core.hookspecs import hookimpl
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.plugins import GROUP, build_plugins, find_plugins
 from terway_edge.core.plumbing import Plumbing
-from terway_edge.testing import FakeClock, FakeKernel, MemoryFirewall, MemoryStore, RecordedEvents
+from terway_edge.testing import FakeClock, FakeKernel, MemoryFirewall, MemoryStore, RecordedEvents, RecordedStatuses
 
 
 class Good:
@@ -62,6 +62,7 @@ def context():
         MemoryFirewall(),
         clock,
         RecordedEvents(),
+        RecordedStatuses(),
         Settings(node_name="n1"),
     )
 

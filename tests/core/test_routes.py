@@ -1,12 +1,15 @@
 """Laws of the route model, over clusters of any shape."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.models import Member, Node, NodeView, Scope, Selection, Uplink
-from terway_edge.core.routes import AGGREGATE, desired_routes
+from terway_edge.core.routes import AGGREGATE, CROSS_DOMAIN, desired_routes
+from tests.core.bgp_peers import make_peer
 
 OWN = "n0"
 UPLINK = Uplink(2, "up0", 1500, ((Address.parse("192.0.2.10"), 24), (Address.parse("2001:db8::10"), 64)))
@@ -44,12 +47,14 @@ def views(draw):
 
 gateway_lists = st.sampled_from([(), GATEWAYS, GATEWAYS[:1]])
 edge_lists = st.sampled_from([(), EDGE])
+cross_domain_lists = st.lists(cidrs | st.sampled_from([Prefix.parse("172.16.0.0/12"), Prefix.parse("192.0.2.0/25")]))
 
 
 @settings(deadline=None)
-@given(views(), gateway_lists, edge_lists, st.randoms())
-def test_laws(view, gateways, edge_cidrs, random):
-    found = desired_routes(view, gateways=gateways, edge_cidrs=edge_cidrs)
+@given(views(), gateway_lists, edge_lists, cross_domain_lists, st.randoms())
+def test_laws(view, gateways, edge_cidrs, cross_domain_cidrs, random):
+    wishes = {"gateways": gateways, "edge_cidrs": edge_cidrs, "cross_domain_cidrs": cross_domain_cidrs}
+    found = desired_routes(view, **wishes)
     prefixes = [route.prefix for route in found.routes]
     assert len(set(prefixes)) == len(prefixes), "at most one route for each prefix"
     assert not any(own.covers(prefix) for own in view.node.pod_cidrs for prefix in prefixes), "own pods stay here"
@@ -58,7 +63,8 @@ def test_laws(view, gateways, edge_cidrs, random):
     shuffled = list(view.members)
     random.shuffle(shuffled)
     other = NodeView(view.node, view.selection, tuple(shuffled), view.uplink)
-    assert desired_routes(other, gateways=gateways, edge_cidrs=edge_cidrs) == found, "order does not matter"
+    wishes["cross_domain_cidrs"] = cross_domain_cidrs[::-1]
+    assert desired_routes(other, **wishes) == found, "order does not matter"
 
     members = {member.node.name: member for member in view.members}
     for route in found.routes:
@@ -69,7 +75,8 @@ def test_laws(view, gateways, edge_cidrs, random):
             assert any(on_link.contains(route.next_hop) for on_link in view.uplink.on_link)
         else:
             assert route.next_hop in gateways
-            assert route.origin == AGGREGATE or members[route.origin].lan == "there" or route.origin in members
+            assert route.origin == AGGREGATE or route.origin == CROSS_DOMAIN or route.origin in members
+            assert route.origin != CROSS_DOMAIN or route.prefix in cross_domain_cidrs
     for condition in found.conditions:
         assert condition.subject in {OWN, *members}
         assert ";" in condition.message, "a condition says what to do"
@@ -84,6 +91,16 @@ def test_every_pod_cidr_is_routed_or_explained(view, gateways, edge_cidrs):
         for prefix in member.node.pod_cidrs:
             covered = any(route.prefix.covers(prefix) for route in found.routes)
             assert covered or member.node.name in explained or OWN in explained
+
+
+@settings(deadline=None)
+@given(views(), gateway_lists, cross_domain_lists)
+def test_every_cross_domain_cidr_is_routed_or_explained(view, gateways, cross_domain_cidrs):
+    found = desired_routes(view, gateways=gateways, cross_domain_cidrs=cross_domain_cidrs)
+    told = [condition.message for condition in found.conditions if condition.subject == OWN]
+    for prefix in cross_domain_cidrs:
+        routed = any(route.prefix == prefix for route in found.routes)
+        assert routed or any(message.startswith(f"{prefix} of routes.cross_domain_cidrs ") for message in told)
 
 
 def lan_of(*members, own=("10.9.0.0/24",), uplink=UPLINK):
@@ -138,6 +155,26 @@ def test_other_lans_share_one_route_for_a_configured_edge_cidr():
         "10.200.0.0/24": ("192.0.2.254", "n3", "gateway"),
         "10.4.0.0/24": ("192.0.2.14", "n4", "lan"),
     }
+
+
+def test_cross_domain_cidrs_go_via_the_gateway_and_leave_pods_and_lan_alone():
+    view = lan_of(("n1", "here", ["192.0.2.11"], ["10.1.0.0/24"]))
+    cidrs = [
+        Prefix.parse(text) for text in ("172.16.0.0/12", "10.1.0.0/24", "10.9.0.0/25", "192.0.2.0/24", "10.0.0.0/8")
+    ]
+    routes, conditions = told(view, gateways=GATEWAYS[:1], cross_domain_cidrs=[*cidrs, Prefix.parse("2001:db8:7::/48")])
+    assert routes == {
+        "10.0.0.0/8": ("192.0.2.254", CROSS_DOMAIN, "gateway"),
+        "10.1.0.0/24": ("192.0.2.11", "n1", "lan"),
+        "172.16.0.0/12": ("192.0.2.254", CROSS_DOMAIN, "gateway"),
+    }
+    assert conditions == [("CrossDomainInside", OWN), ("CrossDomainInside", OWN), ("NoGateway", OWN)]
+
+
+def test_the_gateway_of_a_bgp_peer_leads_to_other_lans():
+    view = replace(lan_of(("n1", "there", [], ["10.1.0.0/24"])), peers=(make_peer(peerIP="192.0.2.1"),))
+    assert told(view)[0]["10.1.0.0/24"][0] == "192.0.2.1"
+    assert told(view, gateways=GATEWAYS)[0]["10.1.0.0/24"][0] == "192.0.2.254"
 
 
 def test_a_configured_gateway_wins_over_the_uplinks():

@@ -1,4 +1,4 @@
-"""The clock, the event list, the store and the firewall of the testing kit."""
+"""The clock, the lists of events and statuses, the store and the firewall of the testing kit."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.errors import Retry
 from terway_edge.core.models import Lease, Sandbox
-from terway_edge.core.ports import Cooling, Event, Masquerade, Stored
-from terway_edge.testing import FakeClock, MemoryFirewall, MemoryStore, RecordedEvents
+from terway_edge.core.ports import Cooling, Event, Masquerade, StatusEntry, Stored
+from terway_edge.testing import FakeClock, MemoryFirewall, MemoryStore, RecordedEvents, RecordedStatuses
 
 ADDRESSES = (Address.parse("10.0.0.5"), Address.parse("2001:db8::5"))
 LEASE = Lease(Sandbox("c1", "eth0", pod_uid="u1"), ADDRESSES, "test", ("four", "six"), 1.0)
@@ -31,6 +31,17 @@ def test_events_are_kept_in_order_and_told_apart_by_subject():
     events.emit(second)
     assert events.seen == [first, second]
     assert (events.reasons(), events.reasons("b")) == (["Up", "Down"], ["Down"])
+
+
+def test_statuses_are_replaced_removed_and_not_written_twice():
+    statuses = RecordedStatuses()
+    entry = StatusEntry("BGPPeer", "lan-1", "n1", {"state": "Idle"})
+    changed, removed = entry._replace(value={"state": "Established"}), entry._replace(value=None)
+    for each in (removed, entry, entry, changed):
+        statuses.write_status(each)
+    assert statuses.entries == {("BGPPeer", "lan-1", "n1"): {"state": "Established"}}
+    statuses.write_status(removed)
+    assert (statuses.entries, statuses.writes) == ({}, [entry, changed, removed])
 
 
 def test_store_gives_back_what_a_new_process_would_find():

@@ -126,11 +126,10 @@ class FlannelRoute:
         return ()
 
     def _masquerade(self, view: NodeView) -> None:
-        masquerade = self._context.settings.masquerade
+        masquerade, routes = self._context.settings.masquerade, self._context.settings.routes
         if masquerade.enabled:
-            self._context.firewall.set_masquerade(
-                wanted_masquerade(view, (*masquerade.exclude, *self._context.settings.routes.edge_cidrs))
-            )
+            direct = (*masquerade.exclude, *routes.edge_cidrs, *routes.cross_domain_cidrs)
+            self._context.firewall.set_masquerade(wanted_masquerade(view, direct))
         else:
             self._context.firewall.remove()
 

@@ -1,0 +1,54 @@
+"""From a snapshot to what concerns one node: BGPPeers in force, and the passwords of its own sessions only."""
+
+from terway_edge.agent.view import node_view
+from terway_edge.core.bgp_peer import SecretRef
+from terway_edge.core.models import Node
+from terway_edge.core.ports import Snapshot
+from terway_edge.core.secret import Secret
+from tests.core.bgp_peers import make_peer
+
+NODES = tuple(Node(f"node-{number}", {}, (), ()) for number in (1, 2, 3))
+
+
+def ref(key):
+    return SecretRef(name="s", key=key)
+
+
+def peer(name, speakers, **changes):
+    auth = {"secretKeyRef": {"name": "s", "key": name}}
+    return make_peer(name, localSpeakers=speakers, **{"authPassword": auth, **changes})
+
+
+def view_of(name, *peers, known="abc"):
+    secrets = {ref(key): Secret(key.encode()) for key in known}
+    return node_view(name, Snapshot(NODES, peers=peers, secrets=secrets), None)
+
+
+def test_a_node_sees_all_peers_and_the_passwords_of_its_own_sessions():
+    peers = (peer("a", ["node-1", "node-2"]), peer("b", ["node-2"], peerIP="172.16.0.2"))
+    assert [view_of(node.name, *peers).peers for node in NODES] == [peers] * 3
+    assert [set(view_of(node.name, *peers).secrets) for node in NODES] == [{ref("a")}, {ref("a"), ref("b")}, set()]
+    assert view_of("node-1", *peers).secrets[ref("a")] == Secret(b"a")
+
+
+def test_of_two_rivals_the_speaker_sees_the_first_alone():
+    view = view_of("node-2", peer("b", ["node-2", "node-3"]), peer("a", ["node-1", "node-2"]))
+    assert [(each.name, each.spec.local_speakers) for each in view.peers] == [
+        ("a", ("node-1", "node-2")),
+        ("b", ("node-3",)),
+    ]
+    assert set(view.secrets) == {ref("a")}
+
+
+def test_a_password_that_is_missing_is_absent_and_never_empty():
+    assert view_of("node-1", peer("a", ["node-1"]), known="").secrets == {}
+    assert view_of("node-1", peer("a", ["node-1"], authPassword=None)).secrets == {}
+
+
+def test_a_password_that_changes_makes_another_view_and_is_not_shown():
+    first, same = (view_of("node-1", peer("a", ["node-1"])) for _ in range(2))
+    assert first == same
+    snapshot = Snapshot(NODES, peers=first.peers, secrets={ref("a"): Secret(b"hunter2")})
+    second = node_view("node-1", snapshot, None)
+    assert second != first
+    assert "hunter2" not in repr(second)
