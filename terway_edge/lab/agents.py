@@ -15,9 +15,10 @@ import yaml
 
 from terway_edge.cni.wire import WireError, call
 from terway_edge.lab.errors import LabError
+from terway_edge.lab.lans import LabNode
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.runtime import Runtime
-from terway_edge.lab.topology import LabNode
+from terway_edge.lab.sessions import Session, read
 
 READY_TIMEOUT = 20.0  # seconds; two busy cores start three interpreters in about two
 STOP_TIMEOUT = 10.0  # seconds; the agent's own promise for SIGTERM
@@ -52,9 +53,12 @@ class Agent:
         self._process = self._processes.start(command, netns=self.node.netns, log=self.log, environ=where)
 
     def wait_ready(self) -> None:
-        """Wait until the network is published and STATUS is good. Raises LabError if the agent ends or is late."""
+        """Wait until the network is published and STATUS is good. Raises LabError if the agent ends or is late.
+
+        STATUS alone does not tell: the shim answers it for an agent that has just gone.
+        """
         deadline = time.monotonic() + READY_TIMEOUT
-        while not self.runtime.ready():
+        while not (self._answers() and self.runtime.ready()):
             if self._process is not None and (status := self._process.poll()) is not None:
                 raise self._failure(f"ended with {status} before it was ready")
             if time.monotonic() > deadline:
@@ -65,6 +69,12 @@ class Agent:
         """SIGTERM; wait() tells how it ended."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def wait(self) -> None:
         """Raises LabError unless the agent ends with 0 in the time it promises."""
@@ -97,6 +107,17 @@ class Agent:
         """Name of the backend that serves new pods of the node."""
         return str(self._ask("status")["backend"])
 
+    def sessions(self) -> list[Session]:
+        """Its BGP sessions as it tells of them."""
+        return read(self._ask("bgp peers"))
+
+    def _answers(self) -> bool:
+        try:
+            self._ask("status")
+        except LabError:
+            return False
+        return True
+
     def _ask(self, query: str) -> dict[str, Any]:
         """The agent's answer to a query of the command line. Raises LabError."""
         socket = self._directory / "run" / "cni.sock"
@@ -128,6 +149,8 @@ def _settings(
         "state_dir": str(directory / "state"),
         "cluster": {"source": "manifests", "manifests": str(manifests)},
         "cni": {"bin_dir": str(directory / "bin"), "conf_dir": str(directory / "net.d")},
+        # The BGPPeer names an IPv4 gateway only.
+        "routes": {"gateway": [node.lan.gateways[1]]},
     }
     if node_pools:
         settings["node_pools"] = [dict(pool) for pool in node_pools]

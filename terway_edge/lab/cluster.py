@@ -1,47 +1,54 @@
-"""The cluster as a directory of manifests: Node objects as `kubectl get node NAME -o yaml` prints them."""
+"""The cluster as a directory of manifests: objects as `kubectl get KIND NAME -o yaml` prints them."""
 
 from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from terway_edge.lab.topology import LabNode
+from terway_edge.lab.lans import LabNode
 
 EDGE_LABEL = "alibabacloud.com/is-edge-worker"
 POOL_LABEL = "alibabacloud.com/nodepool-id"
-POOL = "np-lab"
 CREATED = "2025-01-01T08:00:00Z"
 
 
 class Manifests:
-    """Writes and removes Node manifests, each replaced in one go as `kubectl` output moved into place would be."""
+    """Writes and removes manifests, each replaced in one go as `kubectl` output moved into place would be."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         directory.mkdir(mode=0o755)
 
-    def put(self, node: LabNode, pool: str = POOL) -> None:
-        path = self._path(node)
+    def put(self, node: LabNode, labels: Mapping[str, str] | None = None) -> None:
+        """A Node object, with `labels` beside those that every node has."""
+        self.put_object(node.name, node_object(node, labels))
+
+    def put_object(self, name: str, content: Mapping[str, Any]) -> None:
+        """Any object, in a file NAME.yaml that only its owner may read: it may be a Secret."""
+        path = self.directory / f"{name}.yaml"
         temporary = path.with_suffix(".tmp")
-        temporary.write_text(yaml.safe_dump(node_object(node, pool), sort_keys=False))
+        temporary.touch(mode=0o600)
+        temporary.write_text(yaml.safe_dump(dict(content), sort_keys=False))
         os.replace(temporary, path)
 
-    def remove(self, node: LabNode) -> None:
-        self._path(node).unlink()
+    def remove(self, node: LabNode) -> dict[str, Any]:
+        """Returns the Node object that was there."""
+        path = self.directory / f"{node.name}.yaml"
+        content: dict[str, Any] = yaml.safe_load(path.read_text())
+        path.unlink()
+        return content
 
     def nodes(self) -> list[dict[str, Any]]:
         """The Node objects as they are in the files now."""
         return [yaml.safe_load(path.read_text()) for path in sorted(self.directory.glob("node-*.yaml"))]
 
-    def _path(self, node: LabNode) -> Path:
-        return self.directory / f"{node.name}.yaml"
 
-
-def node_object(node: LabNode, pool: str = POOL) -> dict[str, Any]:
+def node_object(node: LabNode, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
     """A whole v1 Node: much more than an agent needs, because that is what it meets in a real cluster."""
     return {
         "apiVersion": "v1",
@@ -54,12 +61,13 @@ def node_object(node: LabNode, pool: str = POOL) -> dict[str, Any]:
             "creationTimestamp": CREATED,
             "labels": {
                 EDGE_LABEL: "true",
-                POOL_LABEL: pool,
+                POOL_LABEL: node.lan.pool,
                 "beta.kubernetes.io/arch": "amd64",
                 "beta.kubernetes.io/os": "linux",
                 "kubernetes.io/arch": "amd64",
                 "kubernetes.io/hostname": node.name,
                 "kubernetes.io/os": "linux",
+                **(labels or {}),
             },
             "name": node.name,
             "resourceVersion": str(1000 + node.index),

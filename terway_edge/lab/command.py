@@ -9,8 +9,11 @@ import shutil
 import signal
 import sys
 from contextlib import suppress
+from typing import get_args
 
+from terway_edge.lab import frr
 from terway_edge.lab.errors import LabError
+from terway_edge.lab.fabric import Kind
 from terway_edge.lab.guard import Guard
 from terway_edge.lab.lab import Lab, Options
 from terway_edge.lab.layout import Layout
@@ -21,7 +24,14 @@ from terway_edge.lab.report import as_json, tables, verdict
 from terway_edge.lab.steps import Steps
 from terway_edge.lab.teardown import remove_root, tear_down
 
-TOOLS = {"ip": "iproute2", "nft": "nftables", "ping": "iputils-ping", "nsenter": "util-linux"}
+TOOLS = {
+    "ip": "iproute2",
+    "nft": "nftables",
+    "ping": "iputils-ping",
+    "nsenter": "util-linux",
+    str(frr.DAEMONS / "bgpd"): "frr",
+    "bird": "bird2",
+}
 MAX_PODS = 30
 INTERRUPTED = 130
 
@@ -31,7 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--keep", action="store_true", help="leave everything up at the end, for exploring")
     what.add_argument("--down", action="store_true", help="only remove what an earlier lab left up")
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, the tables on stderr")
-    parser.add_argument("--example", action="store_true", help="let the example backend serve the last node")
+    parser.add_argument("--example", action="store_true", help="let the example backend serve a node")
+    parser.add_argument(
+        "--switch", choices=get_args(Kind), default="frr", help="whose BGP the switches run (default frr)"
+    )
+    parser.add_argument("--chaos", action="store_true", help="break things at the end, and count what pings lose by it")
     parser.add_argument("--pods", type=_pod_count, default=3, metavar="N", help="pods per node (default 3)")
 
 
@@ -83,12 +97,12 @@ def _up(layout: Layout, arguments: argparse.Namespace) -> int:
                 guard.release()
     _print_report(outcome, arguments.json)
     if keep:
-        _print_hints(layout)
+        _print_hints(layout, arguments.switch)
     return status or int(not outcome.ok)
 
 
 def _run_lab(layout: Layout, arguments: argparse.Namespace, outcome: Outcome) -> int:
-    options = Options(pods=arguments.pods, keep=arguments.keep, example=arguments.example)
+    options = Options(arguments.pods, arguments.keep, arguments.example, arguments.switch, arguments.chaos)
     lab = Lab(layout, options, Processes(new_token(layout)), outcome)
     with suppress(LabError):  # the step in which it happened tells it
         lab.run()
@@ -107,14 +121,21 @@ def _print_report(outcome: Outcome, as_object: bool) -> None:
         print(as_json(outcome), flush=True)
 
 
-def _print_hints(layout: Layout) -> None:
-    node = layout.netns("node-1")
+def _print_hints(layout: Layout, switch: Kind) -> None:
+    node, config = layout.netns("node-1"), layout.node_dir("node-1") / "config.yaml"
+    router = layout.router_dir("switch-a")
+    ask_switch = {
+        "frr": f"vtysh --vty_socket {router} -c 'show bgp summary'",
+        "bird": f"birdc -s {router}/bird.ctl show protocols",
+    }
     print(
         f"""
 The lab is up. Look around:
   ip netns exec {node} ip route show proto 158
   ip netns exec {layout.netns("pod-node-1-1")} ip address
-  {sys.argv[0]} status --config {layout.node_dir("node-1")}/config.yaml
+  {sys.argv[0]} status --config {config}
+  {sys.argv[0]} bgp peers --config {config}
+  {ask_switch[switch]}
   less {layout.node_dir("node-1")}/agent.log
 Remove it with: ./dev lab --down""",
         file=sys.stderr,

@@ -1,4 +1,4 @@
-"""The lab with a third party's backend: the last node belongs to a node pool that the package `example` serves."""
+"""The lab with a third party's backend: the package `example` serves the nodes that bear a label."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from terway_edge.lab.agents import Agent
-from terway_edge.lab.cluster import POOL, POOL_LABEL
 from terway_edge.lab.errors import LabError
 
 BACKEND = "example"
-EXAMPLE_POOL = "np-example"
+LABELS = {"lab.terway-edge.invalid/backend": BACKEND}
+"""Of the node that the backend serves."""
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -20,10 +20,9 @@ def node_pools() -> list[dict[str, Any]]:
     """The node-pool rule that every node of the lab is configured with."""
     return [
         {
-            "selector": f"{POOL_LABEL}={EXAMPLE_POOL}",
+            "selector": ",".join(f"{label}={value}" for label, value in LABELS.items()),
             "backend": BACKEND,
-            "advertisers": ["flannel_route"],
-            "lan": POOL,
+            "advertisers": ["flannel_route", "bgp"],
         }
     ]
 

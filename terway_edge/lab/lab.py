@@ -1,7 +1,8 @@
-"""The run: builds the LAN, starts the agents, plugs pods in, tries everything, takes pods and agents away again."""
+"""The run: builds LANs and routers, starts agents, plugs pods in, tries everything, takes it all away again."""
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,30 +11,39 @@ from dataclasses import dataclass
 
 from terway_edge.lab import pings, routes, services, topology
 from terway_edge.lab.agents import Agent
-from terway_edge.lab.cluster import POOL, Manifests
+from terway_edge.lab.chaos import Chaos
+from terway_edge.lab.cluster import POOL_LABEL, Manifests
+from terway_edge.lab.convergence import Convergence
 from terway_edge.lab.errors import LabError
-from terway_edge.lab.example import EXAMPLE_POOL, node_pools, require_installed, require_serving
+from terway_edge.lab.example import LABELS, node_pools, require_installed, require_serving
+from terway_edge.lab.fabric import Fabric, Kind
+from terway_edge.lab.lans import LAST_OF_FIRST_LAN, LabNode, lab_lans, lab_node
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.outcome import Outcome
+from terway_edge.lab.peers import SECRET, peer_object, secret_object
 from terway_edge.lab.pods import LabPod, lab_pod
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.report import add_times
+from terway_edge.lab.routers import Router
 from terway_edge.lab.steps import Step
-from terway_edge.lab.topology import LabNode, lab_node
 
-NODES = 3
-ROUTE_LIMIT = 1.0  # seconds from a manifest's appearance to the route on every other node
+NODES = 5
+ROUTE_LIMIT = 1.0  # seconds from a manifest's appearance to the route on every other node and at the routers
 SETTLE_LIMIT = 2.0  # seconds; links of removed pods are reaped in the background
 POLL = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`pods` per node; `keep` leaves pods and agents up; `example` gives the last node to the example backend."""
+    """`pods` per node; `keep` leaves pods and agents up; `example` gives the last node of the first LAN to the example
+    backend; `switch` is whose BGP the switches speak; `chaos` breaks things at the end.
+    """
 
     pods: int = 3
     keep: bool = False
     example: bool = False
+    switch: Kind = "frr"
+    chaos: bool = False
 
 
 class Lab:
@@ -44,10 +54,15 @@ class Lab:
         self._options = options
         self._processes = processes
         self._outcome = outcome
+        self._lans = lab_lans(layout)
         self._nodes = [lab_node(layout, index) for index in range(1, NODES + 1)]
         self._pods = [lab_pod(layout, node, n) for node in self._nodes for n in range(1, options.pods + 1)]
         self._manifests: Manifests
         self._agents: dict[str, Agent] = {}
+        self._fabric: Fabric
+        self._routers: list[Router] = []
+        self._convergence: Convergence
+        self._password = secrets.token_hex(8)
 
     def run(self) -> None:
         """Take every step. What is not as it should be is a problem of its step; raises LabError if none can follow."""
@@ -55,7 +70,9 @@ class Lab:
             with self._step("the example backend is installed"):
                 require_installed()
         self._build()
+        self._start_routers()
         self._start_agents()
+        self._establish()
         self._add_pods()
         self._ping()
         self._call_services()
@@ -63,27 +80,46 @@ class Lab:
         self._check()
         self._ask_agents()
         self._add_and_remove_a_node()
+        if self._options.chaos:
+            self._break_things()
+            self._ask_agents()
         if not self._options.keep:
             self._delete_pods()
             self._stop_agents()
 
     def tails(self) -> list[tuple[str, str]]:
-        """(path, last lines) of every agent's log that says something."""
-        return [(str(agent.log), tail) for agent in self._agents.values() if (tail := agent.tail())]
+        """(path, last lines) of every agent's and router's log that says something."""
+        logs = [(str(agent.log), agent.tail()) for agent in self._agents.values()]
+        logs += [(str(router.directory), router.log_tail()) for router in self._routers]
+        return [(path, tail) for path, tail in logs if tail]
 
     def _step(self, name: str) -> AbstractContextManager[Step]:
         return self._outcome.steps.step(name)
 
     def _build(self) -> None:
-        with self._step("network namespaces, bridge, links") as step:
-            topology.build(self._layout, self._nodes, self._processes)
-            step.detail = f"{len(self._nodes)} nodes on one LAN"
+        with self._step("network namespaces, bridges, links") as step:
+            topology.build(self._nodes, self._processes)
+            topology.join(self._layout, self._lans, self._processes)
+            step.detail = f"{len(self._nodes)} nodes on {len(self._lans)} LANs"
         with self._step("cluster manifests") as step:
             self._manifests = Manifests(self._layout.manifests)
             for node in self._nodes:
-                self._manifests.put(node, self._pool(node))
+                self._manifests.put(node, LABELS if self._is_example(node) else None)
+            for lan in self._lans:
+                self._manifests.put_object(lan.peer, peer_object(lan, POOL_LABEL))
+            self._manifests.put_object(SECRET, secret_object(self._password))
             step.detail = str(self._layout.manifests)
         self._outcome.nodes = len(self._nodes)
+
+    def _start_routers(self) -> None:
+        with self._step("BGP routers started, LANs reach each other") as step:
+            speakers = [node for node in self._nodes if node.is_speaker]
+            self._fabric = Fabric(self._layout, self._options.switch, speakers, self._processes, self._password)
+            self._routers = self._fabric.routers
+            self._fabric.start()
+            names = [switch.lan.switch for switch in self._fabric.switches]
+            step.detail = f"{' and '.join(names)} ({self._options.switch}), core (frr)"
+        self._convergence = Convergence(self._nodes, self._agents, self._fabric, self._processes)
 
     def _start_agents(self) -> None:
         pools = node_pools() if self._options.example else ()
@@ -96,8 +132,18 @@ class Lab:
                 agent.wait_ready()
             step.detail = f"{len(self._agents)} agents publish their network and answer STATUS"
         if self._options.example:
-            with self._step("the example backend serves the last node"):
-                require_serving(self._agents[self._nodes[-1].name])
+            with self._step(f"the example backend serves node-{LAST_OF_FIRST_LAN}"):
+                require_serving(self._agents[f"node-{LAST_OF_FIRST_LAN}"])
+
+    def _establish(self) -> None:
+        with self._step("BGP sessions established") as step:
+            step.detail = f"{len(self._convergence.wait_sessions())} sessions"
+        with self._step("switches learned where pods are") as step:
+            try:
+                self._convergence.wait_learned()
+            finally:
+                self._outcome.learned = self._convergence.learned()
+            step.detail = f"{len(self._outcome.learned)} prefixes"
 
     def _add_pods(self) -> None:
         with self._step("pods plugged in (CNI ADD)") as step:
@@ -143,7 +189,7 @@ class Lab:
         with self._step("routes as the manifests say") as step:
             manifests = self._manifests.nodes()
             for node in self._nodes:
-                wanted = routes.expected(node.name, manifests, self._pods)
+                wanted = routes.expected(node, manifests, self._pods)
                 table = routes.compare(node.name, wanted, routes.read(node.netns, self._processes))
                 self._outcome.tables.append(table)
                 log = str(self._agents[node.name].log)
@@ -165,6 +211,7 @@ class Lab:
     def _ask_agents(self) -> None:
         """What the agents think of themselves must be what the lab has seen: nothing is wrong."""
         with self._step("agents have nothing to complain about") as step:
+            self._outcome.sessions = self._convergence.wait_sessions()
             for agent in self._agents.values():
                 for complaint in agent.complaints():
                     step.problem(f"{agent.node.name}: {complaint}", str(agent.log))
@@ -175,30 +222,30 @@ class Lab:
         with self._step("a node joins: its routes appear") as step:
             begin = time.monotonic()
             self._manifests.put(extra)
-            self._outcome.route_appeared = self._wait_routes(step, begin, wanted.issubset, f"routes to {extra.name}")
+            self._wait_routes(step, begin, wanted.issubset, "appeared")
         with self._step("a node leaves: its routes vanish") as step:
             begin = time.monotonic()
             self._manifests.remove(extra)
-            self._outcome.route_vanished = self._wait_routes(
-                step, begin, wanted.isdisjoint, f"no route to {extra.name}"
-            )
+            self._wait_routes(step, begin, wanted.isdisjoint, "vanished")
 
-    def _wait_routes(self, step: Step, begin: float, good: Callable[[Iterable[str]], bool], what: str) -> float | None:
-        """Seconds until the prefixes of every node are good, or None and a problem for each node that is late."""
-        waiting = list(self._nodes)
-        while True:
-            waiting = [n for n in waiting if not good({r.prefix for r in routes.read(n.netns, self._processes)})]
-            elapsed = time.monotonic() - begin
-            if not waiting:
-                step.detail = f"on all nodes after {elapsed * 1000:.0f} ms"
-                return round(elapsed, 3)
-            if elapsed > ROUTE_LIMIT:
-                for node in waiting:
-                    step.problem(
-                        f"{node.name}: {what} expected within {ROUTE_LIMIT} s", str(self._agents[node.name].log)
-                    )
-                return None
-            time.sleep(POLL)
+    def _wait_routes(self, step: Step, begin: float, good: Callable[[Iterable[str]], bool], what: str) -> None:
+        """A problem for each node and router that is late."""
+        done, late = self._convergence.wait_prefixes(begin, good, ROUTE_LIMIT)
+        for name in late:
+            look_at = str(self._agents[name].log) if name in self._agents else str(self._layout.router_dir(name))
+            step.problem(f"{name}: routes have not {what} within {ROUTE_LIMIT} s", look_at)
+        places = {"nodes": list(self._agents), "switches": [lan.switch for lan in self._lans]}
+        for where, names in places.items():
+            times = [done[name] for name in names if name in done]
+            self._outcome.changes[f"{what}_{where}"] = round(max(times), 3) if len(times) == len(names) else None
+        if not late:
+            slowest = {where: max(done[name] for name in names) for where, names in places.items()}
+            step.detail = ", ".join(f"on all {where} after {t * 1000:.0f} ms" for where, t in slowest.items())
+
+    def _break_things(self) -> None:
+        Chaos(self._agents, self._pods, self._manifests, self._fabric, self._convergence, self._outcome).run(
+            self._layout, self._processes
+        )
 
     def _delete_pods(self) -> None:
         with self._step("pods unplugged (CNI DEL)") as step:
@@ -232,9 +279,11 @@ class Lab:
                 agent.terminate()
             for agent in self._agents.values():
                 agent.wait()
+        with self._step("routers stopped (SIGTERM)"):
+            self._fabric.stop()
 
-    def _pool(self, node: LabNode) -> str:
-        return EXAMPLE_POOL if self._options.example and node is self._nodes[-1] else POOL
+    def _is_example(self, node: LabNode) -> bool:
+        return self._options.example and node.index == LAST_OF_FIRST_LAN
 
     def _on_every_node(self, work: Callable[[LabPod], None]) -> None:
         """Pods of one node one after the other, nodes side by side, as kubelets do."""

@@ -32,6 +32,9 @@ class Layout:
     def node_dir(self, node: str) -> Path:
         return self.root / "nodes" / node
 
+    def router_dir(self, router: str) -> Path:
+        return self.root / "routers" / router
+
     def netns(self, name: str) -> str:
         return f"{self.prefix}-{name}"
 

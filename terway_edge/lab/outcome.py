@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from terway_edge.lab.acts import Act
+from terway_edge.lab.learned import Learned
 from terway_edge.lab.pings import Answer
 from terway_edge.lab.pods import LabPod
 from terway_edge.lab.routes import RouteTable
 from terway_edge.lab.services import Call
+from terway_edge.lab.sessions import Session
 from terway_edge.lab.steps import Steps
 
 
@@ -15,7 +18,7 @@ from terway_edge.lab.steps import Steps
 class Outcome:
     """`added` has the pods and the ms that their ADDs took.
 
-    `route_appeared` and `route_vanished` are seconds, None until they were measured.
+    `changes` are seconds from a node's coming or going until all kernels knew, by what was waited for.
     """
 
     steps: Steps
@@ -24,8 +27,10 @@ class Outcome:
     answers: list[Answer] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     tables: list[RouteTable] = field(default_factory=list)
-    route_appeared: float | None = None
-    route_vanished: float | None = None
+    sessions: list[Session] = field(default_factory=list)
+    learned: list[Learned] = field(default_factory=list)
+    changes: dict[str, float | None] = field(default_factory=dict)
+    acts: list[Act] = field(default_factory=list)
     interrupted: bool = False
 
     @property

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from terway_edge.lab.lans import LabNode
 from terway_edge.lab.layout import Layout
-from terway_edge.lab.topology import LabNode
 
 IFNAME = "eth0"
 

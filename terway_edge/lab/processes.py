@@ -64,7 +64,13 @@ class Processes:
         return done.stdout
 
     def start(
-        self, arguments: Sequence[str], *, netns: str, log: Path, environ: Mapping[str, str] | None = None
+        self,
+        arguments: Sequence[str],
+        *,
+        netns: str,
+        log: Path,
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start a process that outlives this one if need be: its own session, output appended to `log`."""
         with log.open("ab") as output:
@@ -74,6 +80,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                cwd=cwd,
                 start_new_session=True,
             )
 

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from itertools import chain, zip_longest
 
+from terway_edge.lab.learned import Learned
 from terway_edge.lab.outcome import Outcome
 from terway_edge.lab.pings import Answer
 
@@ -16,7 +17,8 @@ Row = Sequence[str]
 def tables(outcome: Outcome) -> str:
     """Everything there is to show so far; parts that were not reached are left out."""
     parts = [_pods(outcome), *(ping_matrix(outcome.answers, family) for family in (4, 6))]
-    parts += [_services(outcome), _routes(outcome), _steps(outcome)]
+    parts += [_services(outcome), _routes(outcome), _sessions(outcome), _learned(outcome), _acts(outcome)]
+    parts += [_steps(outcome)]
     return "\n\n".join(filter(None, parts))
 
 
@@ -44,7 +46,12 @@ def as_json(outcome: Outcome) -> str:
             "add_ms": {pod.name: round(milliseconds, 2) for pod, milliseconds in outcome.added},
             "service_calls": {"made": len(outcome.calls), "failed": sum(bool(call.why) for call in outcome.calls)},
             "routes": {table.node: [str(route) for route in table.actual] for table in outcome.tables},
-            "route_change_seconds": {"appeared": outcome.route_appeared, "vanished": outcome.route_vanished},
+            "route_change_seconds": outcome.changes,
+            "sessions": [session._asdict() for session in outcome.sessions],
+            "switch_routes": {
+                switch: [str(route) for route in routes] for switch, routes in _by_switch(outcome.learned).items()
+            },
+            "acts": [act._asdict() for act in outcome.acts],
             "steps": [
                 {
                     "name": step.name,
@@ -120,6 +127,38 @@ def _routes(outcome: Outcome) -> str:
             rows.append([node.node, route.kind, route.prefix, route.via or "-", route.link or "-", state])
     head = ["node", "kind", "prefix", "next hop", "link", "state"]
     return f"Routes (protocol 158)\n{table(head, rows)}" if rows else ""
+
+
+def _sessions(outcome: Outcome) -> str:
+    rows = [
+        [s.speaker, s.peer, s.address, str(s.asn), s.state, f"{s.since:.1f} s", str(s.announced)]
+        for s in outcome.sessions
+    ]
+    head = ["speaker", "peer", "address", "AS", "state", "since", "announced"]
+    return f"BGP sessions, as the agents tell\n{table(head, rows)}" if rows else ""
+
+
+def _learned(outcome: Outcome) -> str:
+    rows = [
+        [r.switch, r.prefix, ", ".join(r.next_hops) or "-", ", ".join(r.tellers) or "-", _yes(r.is_valid), r.state]
+        for r in outcome.learned
+    ]
+    head = ["switch", "prefix", "next hop", "learned from", "valid", "state"]
+    return f"What the switches say they learned\n{table(head, rows)}" if rows else ""
+
+
+def _acts(outcome: Outcome) -> str:
+    rows = [[act.name, str(act.sent), str(act.lost), act.why] for act in outcome.acts]
+    head = ["act", "sent", "lost", "why"]
+    return f"Packets across the LANs while things were broken\n{table(head, rows)}" if rows else ""
+
+
+def _by_switch(learned: Sequence[Learned]) -> dict[str, list[Learned]]:
+    return {name: [row for row in learned if row.switch == name] for name in dict.fromkeys(r.switch for r in learned)}
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _steps(outcome: Outcome) -> str:

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from terway_edge.lab.cluster import POOL_LABEL
+from terway_edge.lab.lans import LabNode
 from terway_edge.lab.pods import LabPod
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.topology import UPLINK
@@ -48,19 +50,20 @@ class RouteTable(NamedTuple):
         return not self.missing and not self.unexpected
 
 
-def expected(own: str, manifests: Iterable[Mapping[str, Any]], pods: Iterable[LabPod]) -> set[LabRoute]:
-    """Other nodes' pod CIDRs via their InternalIPs, the cover of the own ones, and the own pods' host routes."""
+def expected(own: LabNode, manifests: Iterable[Mapping[str, Any]], pods: Iterable[LabPod]) -> set[LabRoute]:
+    """The own pod CIDRs' cover and own pods; others' pod CIDRs via their InternalIPs, in other LANs via the switch."""
     routes: set[LabRoute] = set()
     for manifest in manifests:
-        name = manifest["metadata"]["name"]
+        metadata = manifest["metadata"]
         internal = [a["address"] for a in manifest["status"]["addresses"] if a["type"] == "InternalIP"]
+        is_near = metadata["labels"][POOL_LABEL] == own.lan.pool
         for cidr in manifest["spec"]["podCIDRs"]:
-            if name == own:
+            if metadata["name"] == own.name:
                 routes.add(LabRoute(cidr, kind="unreachable"))
             else:
-                routes.add(LabRoute(cidr, _same_family(cidr, internal), UPLINK))
+                routes.add(LabRoute(cidr, _same_family(cidr, internal if is_near else own.lan.gateways), UPLINK))
     for pod in pods:
-        if pod.node.name == own:
+        if pod.node == own:
             routes |= {LabRoute(str(ipaddress.ip_network(address)), link=POD_LINK) for address in pod.addresses}
     return routes
 

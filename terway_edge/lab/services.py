@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from terway_edge.lab.lans import LabNode
 from terway_edge.lab.pods import LabPod
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.sockets import socket_in
-from terway_edge.lab.topology import LabNode
 
 TABLE = "twlab_services"
 PORT, TARGET_PORT = 80, 8080

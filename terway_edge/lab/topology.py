@@ -1,7 +1,7 @@
-"""The LAN: one namespace with a bridge, one namespace per node, a cable between each node and the bridge.
+"""Namespaces and cables: each LAN is a bridge in its switch's namespace, with a cable to each node and one to the core.
 
 Everything is made inside the lab's own namespaces; no link ever appears in the host's. Nodes have no default route, as
-on an edge site without an uplink.
+on an edge site without an uplink: they know the way to their own site, and where pods are is the agents' business.
 """
 
 from __future__ import annotations
@@ -9,63 +9,69 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from terway_edge.lab.lans import CORE, SITE, LabNode, Lan
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.processes import Processes
 
 UPLINK = "uplink"
 BRIDGE = "lan0"
 POD_LINK = re.compile(r"tw[0-9a-f]{13}")
+FORWARDING = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
 
 
-@dataclass(frozen=True, slots=True)
-class LabNode:
-    """A node of the lab: number `index` (from 1) gets addresses and pod CIDRs made of its index."""
-
-    index: int
-    netns: str
-
-    @property
-    def name(self) -> str:
-        return f"node-{self.index}"
-
-    @property
-    def addresses(self) -> tuple[str, str]:
-        """InternalIPs, v4 (RFC 2544 range) and v6 (RFC 4193)."""
-        return f"198.18.0.{10 + self.index}", f"fd00:18::{10 + self.index}"
-
-    @property
-    def pod_cidrs(self) -> tuple[str, str]:
-        return f"10.64.{self.index}.0/24", f"fd00:64:0:{self.index}::/64"
-
-
-def lab_node(layout: Layout, index: int) -> LabNode:
-    return LabNode(index, layout.netns(f"node-{index}"))
-
-
-def build(layout: Layout, nodes: Sequence[LabNode], processes: Processes) -> None:
-    """Make the LAN. Raises LabError naming the command that failed."""
-    lan = layout.netns("lan")
-    make_namespaces([lan, *(node.netns for node in nodes)], processes)
-    batch(lan, [f"link add {BRIDGE} type bridge", f"link set {BRIDGE} up"], processes)
+def build(nodes: Sequence[LabNode], processes: Processes) -> None:
+    """Make the nodes and their LANs. Raises LabError naming the command that failed."""
+    lans = sorted({node.lan for node in nodes}, key=lambda lan: lan.number)
+    make_namespaces([*(lan.netns for lan in lans), *(node.netns for node in nodes)], processes)
+    for lan in lans:
+        _make_switch(lan, processes)
     for node in nodes:
-        v4, v6 = node.addresses
-        cable = f"link add {UPLINK} type veth peer name port{node.index} netns {lan}"
-        batch(
-            node.netns,
-            [
-                cable,
-                # Duplicate address detection would hold back the first neighbour solicitations for a second or more.
-                f"link set {UPLINK} addrgenmode none",
-                f"address add fe80::{10 + node.index}/64 dev {UPLINK} nodad",
-                f"address add {v4}/24 dev {UPLINK}",
-                f"address add {v6}/64 dev {UPLINK} nodad",
-                f"link set {UPLINK} up",
-            ],
-            processes,
-        )
-        batch(lan, [f"link set port{node.index} master {BRIDGE} up"], processes)
+        _plug_in(node, processes)
+
+
+def join(layout: Layout, lans: Sequence[Lan], processes: Processes) -> None:
+    """Make the core and a link from it to each LAN's switch. Raises LabError naming the command that failed."""
+    core = layout.netns(CORE)
+    make_namespaces([core], processes)
+    _forward(core, processes)
+    for lan in lans:
+        link = f"to-{lan.switch}"
+        batch(core, [f"link add {link} type veth peer name {CORE} netns {lan.netns}"], processes)
+        batch(core, _addressed(link, lan.link_to_core(1), (30, 64), 1), processes)
+        batch(lan.netns, _addressed(CORE, lan.link_to_core(2), (30, 64), 2), processes)
+
+
+def _make_switch(lan: Lan, processes: Processes) -> None:
+    _forward(lan.netns, processes)
+    # A bridge without an address of its own takes that of a port, and another one when a port comes.
+    mac = f"02:00:5e:00:00:{lan.number + 1:02x}"
+    batch(lan.netns, [f"link add {BRIDGE} address {mac} type bridge"], processes)
+    batch(lan.netns, _addressed(BRIDGE, lan.gateways, (24, 64), 1), processes)
+
+
+def _plug_in(node: LabNode, processes: Processes) -> None:
+    lan, host = node.lan, 10 + node.index
+    cable = f"link add {UPLINK} type veth peer name port{node.index} netns {lan.netns}"
+    site = [f"route add {prefix} via {gateway}" for prefix, gateway in zip(SITE, lan.gateways, strict=True)]
+    batch(node.netns, [cable, *_addressed(UPLINK, node.addresses, (24, 64), host), *site], processes)
+    batch(lan.netns, [f"link set port{node.index} master {BRIDGE} up"], processes)
+
+
+def _addressed(link: str, addresses: Sequence[str], lengths: Sequence[int], host: int) -> list[str]:
+    """Lines that bring a link up with its addresses and fe80::HOST."""
+    return [
+        # Duplicate address detection would hold back the first neighbour solicitations for a second or more.
+        f"link set {link} addrgenmode none",
+        f"address add fe80::{host}/64 dev {link} nodad",
+        f"address add {addresses[0]}/{lengths[0]} dev {link}",
+        f"address add {addresses[1]}/{lengths[1]} dev {link} nodad",
+        f"link set {link} up",
+    ]
+
+
+def _forward(netns: str, processes: Processes) -> None:
+    processes.must(["tee", *FORWARDING], netns=netns, stdin="1\n")
 
 
 def make_namespaces(names: Sequence[str], processes: Processes) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from terway_edge.core.config import load
 from terway_edge.lab.errors import LabError
-from terway_edge.lab.example import BACKEND, node_pools, require_installed
+from terway_edge.lab.example import BACKEND, LABELS, node_pools, require_installed
 
 
 def test_a_missing_package_is_told_with_the_command_that_installs_it() -> None:
@@ -21,5 +21,5 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it() -> None:
 
 def test_the_agent_accepts_the_rule() -> None:
     rule = load({"node_name": "node-3", "node_pools": node_pools()}, {}).node_pools[0]
-    assert (rule.backend, rule.advertisers, rule.lan) == ("example", ("flannel_route",), "np-lab")
-    assert rule.selector.matches({"alibabacloud.com/nodepool-id": "np-example"})
+    assert (rule.backend, rule.advertisers, rule.lan) == ("example", ("flannel_route", "bgp"), None)
+    assert rule.selector.matches(LABELS)

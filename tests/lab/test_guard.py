@@ -21,17 +21,18 @@ pytestmark = pytest.mark.root
 LAB = """
 import pathlib, sys
 from terway_edge.lab.guard import Guard
+from terway_edge.lab.lans import lab_node
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.lock import Lock
 from terway_edge.lab.processes import Processes, new_token
-from terway_edge.lab.topology import build, lab_node
+from terway_edge.lab.topology import build
 
 layout = Layout(sys.argv[1], pathlib.Path(sys.argv[2]))
 with Lock(layout):
     guard = Guard(layout)
     processes = Processes(new_token(layout))
     nodes = [lab_node(layout, index) for index in (1, 2)]
-    build(layout, nodes, processes)
+    build(nodes, processes)
     layout.manifests.mkdir()
     (layout.manifests / "node-1.yaml").write_text("kind: Node")
     processes.start(["sleep", "600"], netns=nodes[0].netns, log=layout.root / "log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from terway_edge.lab.layout import Layout
 
@@ -38,14 +40,15 @@ def run_lab(*options: str) -> dict[str, Any]:
 
 
 def lab_processes() -> dict[int, str]:
-    """Command lines that name the lab's root, by process id: agents and whatever else was started for it."""
+    """Command lines of agents, which name the lab's root, and routers, which work below it, by process id."""
     found = {}
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             line = Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            place = os.readlink(f"/proc/{entry}/cwd")
         except OSError:
             continue
-        if str(LAYOUT.root) in line:
+        if str(LAYOUT.root) in f"{line} {place}":
             found[int(entry)] = line
     return found
 
@@ -56,30 +59,81 @@ def assert_nothing_left() -> None:
     assert not LAYOUT.root.exists()
 
 
-def test_twice_in_a_row_nothing_is_lost_and_nothing_is_left() -> None:
-    for _ in range(2):
-        content = run_lab()
-        assert content["ok"] is True
-        assert (content["nodes"], content["pods"]) == (3, 9)
-        assert content["pings"] == {"sent": 504, "lost": 0}
-        assert content["service_calls"] == {"made": 36, "failed": 0}
-        assert [step["name"] for step in content["steps"] if not step["ok"]] == []
-        assert max(content["route_change_seconds"].values()) < 1
-        assert content["seconds"] < 30
-        assert_nothing_left()
+@pytest.mark.parametrize("switch", ["frr", "bird"])
+def test_nothing_is_lost_and_nothing_is_left(switch: str) -> None:
+    content = run_lab("--switch", switch)
+    assert content["ok"] is True
+    assert (content["nodes"], content["pods"]) == (5, 15)
+    assert content["pings"] == {"sent": 1440, "lost": 0}
+    assert content["service_calls"] == {"made": 60, "failed": 0}
+    assert [step["name"] for step in content["steps"] if not step["ok"]] == []
+    assert set(content["route_change_seconds"]) == {
+        "appeared_nodes", "appeared_switches", "vanished_nodes", "vanished_switches",
+    }  # fmt: skip
+    assert max(content["route_change_seconds"].values()) < 1
+    assert content["seconds"] < 30
+    assert_nothing_left()
+
+
+def test_sessions_and_what_the_switches_learned_are_told() -> None:
+    content = run_lab("--pods", "1")
+    keys = ("speaker", "peer", "address", "asn", "state", "announced")
+    assert [tuple(session[key] for key in keys) for session in content["sessions"]] == [
+        ("node-1", "peer-a", "198.18.0.1", 65001, "Established", 6),
+        ("node-2", "peer-a", "198.18.0.1", 65001, "Established", 6),
+        ("node-4", "peer-b", "198.18.1.1", 65002, "Established", 4),
+        ("node-5", "peer-b", "198.18.1.1", 65002, "Established", 4),
+    ]
+    assert list(content["switch_routes"]) == ["switch-a", "switch-b"]
+    assert "10.64.3.0/24 via 198.18.0.13" in content["switch_routes"]["switch-a"]
+    assert "fd00:64:0:5::/64 via fd00:18:0:fe0::1" in content["switch_routes"]["switch-a"]
+    assert content["acts"] == []
+
+
+@pytest.mark.parametrize("switch", ["frr", "bird"])
+def test_what_is_done_to_speakers_costs_no_packet(switch: str) -> None:
+    content = run_lab("--chaos", "--pods", "1", "--switch", switch)
+    acts = {act["name"]: act for act in content["acts"]}
+    assert list(acts) == [
+        "node-1 killed (SIGKILL) and started",
+        "node-2 upgraded (SIGTERM, start)",
+        "node-4 and node-5 killed (SIGKILL) at once and started",
+        "node-3 deleted and added",
+        "password of peer-a changed: Secret, then switch-a",
+    ]
+    deletion = acts.pop("node-3 deleted and added")
+    assert all((act["lost"], act["unexplained"]) == (0, 0) and act["sent"] > 100 for act in acts.values())
+    assert 0 < deletion["lost"] < deletion["sent"]
+    assert deletion["unexplained"] == 0
+    assert deletion["why"].startswith("only to and from node-3")
+    assert_nothing_left()
 
 
 def test_a_kept_lab_can_be_explored_and_removed() -> None:
     content = run_lab("--keep", "--pods", "1")
     assert content["ok"] is True
-    assert len(lab_processes()) == 3
+    assert len(lab_processes()) == 5 + 3 * 2
     node = LAYOUT.netns("node-1")
-    ping = ["nsenter", f"--net=/run/netns/{node}", "ping", "-c1", "-W2", "10.64.3.1"]
+    ping = ["nsenter", f"--net=/run/netns/{node}", "ping", "-c1", "-W2", "10.64.5.1"]
     assert subprocess.run(ping, capture_output=True, check=False).returncode == 0
+    assert_switch_is_configured_as_the_agent_says()
     down = subprocess.run([*COMMAND, "--down"], capture_output=True, text=True, check=False)
     assert down.returncode == 0
-    assert "removed 3 processes, 7 namespaces" in down.stderr
+    assert "removed 11 processes, 13 namespaces" in down.stderr
     assert_nothing_left()
+
+
+def assert_switch_is_configured_as_the_agent_says() -> None:
+    """All but the prefixes: the lab takes in nodes that are not there yet."""
+    config = LAYOUT.node_dir("node-1") / "config.yaml"
+    ask = [*COMMAND[:-1], "bgp", "switch-config", "peer-a", "--for", "frr", "--config", str(config)]
+    told = subprocess.run(ask, capture_output=True, text=True, check=True).stdout
+    password = base64.b64decode(yaml.safe_load((LAYOUT.manifests / "bgp-secret.yaml").read_text())["data"]["password"])
+    wanted = told.replace("<PASSWORD of Secret bgp-secret/password>", password.decode()).splitlines()
+    configured = (LAYOUT.router_dir("switch-a") / "bgpd.conf").read_text().splitlines()
+    missing = [line for line in wanted if line not in configured]
+    assert {line.split(" seq ")[0] for line in missing} <= {"ip prefix-list peer-a-in", "ipv6 prefix-list peer-a-in"}
+    assert len(wanted) > 30
 
 
 def test_a_second_lab_is_refused_and_disturbs_nobody() -> None:
@@ -118,8 +172,8 @@ def test_a_fault_in_the_network_is_found_and_named() -> None:
     content = json.loads(stdout.splitlines()[-1])
     assert lab.returncode == 1
     assert content["ok"] is False
-    # Both families, two requests each: four pairs of pods and two nodes to and from the pod behind node-2.
-    assert content["pings"]["lost"] == 2 * 2 * 8
+    # Both families, two requests each: four other pods to and from the pod behind node-2, and four other nodes.
+    assert content["pings"]["lost"] == 2 * 2 * (4 + 4) * 2
     failed = {step["name"]: step["problems"] for step in content["steps"] if not step["ok"]}
     assert set(failed) == {"pings: pods, nodes, both families", "services by DNAT"}
     assert "pod-1-1 -> pod-2-1 (10.64.2.1): 2 of 2 lost: no answer" in failed["pings: pods, nodes, both families"]
@@ -135,7 +189,8 @@ def test_an_agent_that_dies_is_named_and_its_log_is_shown() -> None:
         stdout, _ = lab.communicate(timeout=60)
     assert lab.returncode == 1
     steps = json.loads(stdout.splitlines()[-1])["steps"]
-    assert steps[2]["problems"] == [
+    problems = {step["name"]: step["problems"] for step in steps if not step["ok"]}
+    assert problems["agents started and ready"] == [
         "the agent of node-2 ended with -9 before it was ready (look at /run/terway-edge-lab/nodes/node-2/agent.log)"
     ]
     assert_nothing_left()
@@ -147,7 +202,7 @@ def start_lab(*options: str) -> subprocess.Popen[str]:
 
 def wait_for_agents() -> None:
     """Until every agent has published its network: pods are being plugged in now."""
-    wait_for(lambda: len(list(LAYOUT.root.glob("nodes/*/net.d/*.conflist"))) == 3, "the agents do not come up")
+    wait_for(lambda: len(list(LAYOUT.root.glob("nodes/*/net.d/*.conflist"))) == 5, "the agents do not come up")
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from terway_edge.lab.cluster import node_object
+from terway_edge.lab.lans import lab_node
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.pods import LabPod, lab_pod
 from terway_edge.lab.routes import LabRoute, compare, expected, parse
-from terway_edge.lab.topology import lab_node
 
 LAYOUT = Layout("twt")
-MANIFESTS = [node_object(lab_node(LAYOUT, index)) for index in (1, 2)]
+MANIFESTS = [node_object(lab_node(LAYOUT, index)) for index in (1, 2, 4)]
 
 
 def plugged_pod(*addresses: str) -> LabPod:
@@ -20,20 +20,22 @@ def plugged_pod(*addresses: str) -> LabPod:
     return pod
 
 
-def test_a_node_should_have_the_other_nodes_its_cover_and_its_pods() -> None:
+def test_a_node_should_have_the_other_nodes_the_other_lan_its_cover_and_its_pods() -> None:
     pod = plugged_pod("10.64.1.2/32", "fd00:64:0:1::2/128")
-    assert expected("node-1", MANIFESTS, [pod]) == {
+    assert expected(lab_node(LAYOUT, 1), MANIFESTS, [pod]) == {
         LabRoute("10.64.1.0/24", kind="unreachable"),
         LabRoute("fd00:64:0:1::/64", kind="unreachable"),
         LabRoute("10.64.2.0/24", "198.18.0.12", "uplink"),
         LabRoute("fd00:64:0:2::/64", "fd00:18::12", "uplink"),
+        LabRoute("10.64.4.0/24", "198.18.0.1", "uplink"),
+        LabRoute("fd00:64:0:4::/64", "fd00:18::1", "uplink"),
         LabRoute("10.64.1.2/32", link="tw*"),
         LabRoute("fd00:64:0:1::2/128", link="tw*"),
     }
 
 
 def test_pods_of_other_nodes_ask_for_no_host_route() -> None:
-    routes = expected("node-2", MANIFESTS, [plugged_pod("10.64.1.2/32")])
+    routes = expected(lab_node(LAYOUT, 2), MANIFESTS, [plugged_pod("10.64.1.2/32")])
     assert LabRoute("10.64.1.2/32", link="tw*") not in routes
 
 

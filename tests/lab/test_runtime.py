@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from terway_edge.lab.errors import LabError
+from terway_edge.lab.lans import lab_node
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.pods import LabPod, lab_pod
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.runtime import CniError, Runtime, load_network
-from terway_edge.lab.topology import lab_node
 
 PLUGIN = f"""#!{sys.executable}
 import json, os, pathlib, sys

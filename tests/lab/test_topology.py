@@ -9,10 +9,11 @@ import pytest
 
 from terway_edge.lab import pings, services
 from terway_edge.lab.errors import LabError
+from terway_edge.lab.lans import LabNode, lab_node
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.pods import LabPod
 from terway_edge.lab.processes import Processes
-from terway_edge.lab.topology import LabNode, batch, build, lab_node, pod_links
+from terway_edge.lab.topology import batch, build, pod_links
 
 pytestmark = pytest.mark.root
 
@@ -25,7 +26,7 @@ def host_links() -> set[str]:
 @pytest.fixture
 def nodes(layout: Layout, processes: Processes) -> list[LabNode]:
     nodes = [lab_node(layout, index) for index in (1, 2)]
-    build(layout, nodes, processes)
+    build(nodes, processes)
     return nodes
 
 
@@ -39,7 +40,7 @@ def as_pod(node: LabNode) -> LabPod:
 def test_nodes_reach_each_other_and_the_host_sees_no_link(layout: Layout, processes: Processes) -> None:
     before = host_links()
     nodes = [lab_node(layout, index) for index in (1, 2)]
-    build(layout, nodes, processes)
+    build(nodes, processes)
     ends = [pings.End(node.name, node.netns, node.addresses) for node in nodes]
     answers = pings.run([pings.Ping(ends[0], ends[1], family) for family in (4, 6)], processes)
     assert [(answer.lost, answer.why) for answer in answers] == [(0, ""), (0, "")]
