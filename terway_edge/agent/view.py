@@ -40,7 +40,16 @@ def node_view(
             members.append(Member(node, other.lan))
     peers = effective_peers(snapshot.peers)
     secrets = _secrets(name, peers, snapshot)
-    return NodeView(own, _present(selection, installed), tuple(members), uplink, snapshot.in_sync, peers, secrets)
+    return NodeView(
+        own,
+        _present(selection, installed),
+        tuple(members),
+        uplink,
+        snapshot.in_sync,
+        peers,
+        secrets,
+        snapshot.peers_in_sync,
+    )
 
 
 def _secrets(name: str, peers: Iterable[BgpPeer], snapshot: Snapshot) -> dict[SecretRef, Secret]:

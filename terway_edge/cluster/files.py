@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 from terway_edge.cluster.documents import DocumentError, parse
-from terway_edge.cluster.objects import KINDS, Object, read
+from terway_edge.cluster.objects import EVERYTHING, KINDS, Object, Reading, read
 from terway_edge.cluster.secrets import SecretManifest, keep_passwords, passwords_for
 from terway_edge.core.bgp_peer import BgpPeer
 from terway_edge.core.models import Node
@@ -33,6 +34,8 @@ class _File(NamedTuple):
     problems: tuple[Problem, ...]
     good: bool
     """Whether it was read without a problem once: then `objects` are those of the last such time."""
+    doubtful: frozenset[type]
+    """The kinds of which some objects of the file may be missing."""
 
 
 class ManifestFiles:
@@ -89,13 +92,13 @@ class ManifestFiles:
         peers = tuple(item for item in objects if isinstance(item, BgpPeer))
         secrets = [(origin["Secret", item.name], item) for item in objects if isinstance(item, SecretManifest)]
         passwords, wrong = passwords_for(peers, secrets)
-        in_sync = self._unread is not None and not any(self._is_unread(name) for name in self._unread)
         nodes = tuple(item for item in objects if isinstance(item, Node))
-        return Snapshot(nodes, (*problems, *wrong), in_sync, peers, passwords)
+        return Snapshot(nodes, (*problems, *wrong), self._is_in_sync(Node), peers, passwords, self._is_in_sync(BgpPeer))
 
-    def _is_unread(self, name: str) -> bool:
-        file = self._files.get(name)
-        return file is not None and not file.good
+    def _is_in_sync(self, kind: type) -> bool:
+        """True once all that the first listing had of a kind was read, or is gone."""
+        files = (self._files.get(name) for name in self._unread or ())
+        return self._unread is not None and not any(file and kind in file.doubtful for file in files)
 
     def _look(self, name: str, *, force: bool) -> None:
         path, before = self._path / name, self._files.get(name)
@@ -108,12 +111,12 @@ class ManifestFiles:
             return
         except OSError as error:
             problem = Problem(name, f"cannot be read: {error.strerror}; fix or remove the file")
-            self._files[name] = _merge(before, None, (), (problem,))
+            self._files[name] = _merge(before, None, _nothing(problem))
             return
         except _UnfitError as error:
-            self._files[name] = _merge(before, None, (), (Problem(name, str(error)),))
+            self._files[name] = _merge(before, None, _nothing(Problem(name, str(error))))
             return
-        self._files[name] = _merge(before, version, *_parse(name, text))
+        self._files[name] = _merge(before, version, _parse(name, text))
 
 
 class _UnfitError(ValueError):
@@ -144,35 +147,35 @@ def _open_without_blocking(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _parse(name: str, text: str) -> tuple[tuple[Object, ...], tuple[Problem, ...]]:
+def _parse(name: str, text: str) -> Reading:
     try:
         documents = parse(text, yaml=not name.endswith(JSON_SUFFIX))
     except DocumentError as error:
-        return (), (Problem(name, str(error)),)
+        return _nothing(Problem(name, str(error)))
     if not documents:
-        return (), (Problem(name, "holds no object: half-written? Remove the file to remove its objects"),)
-    objects: list[Object] = []
-    problems: list[Problem] = []
-    for document in documents:
-        found, wrong = read(document, name)
-        objects += found
-        problems += wrong
-    return tuple(objects), tuple(problems)
+        return _nothing(Problem(name, "holds no object: half-written? Remove the file to remove its objects"))
+    readings = [read(document, name) for document in documents]
+    return Reading(
+        list(chain.from_iterable(reading.objects for reading in readings)),
+        list(chain.from_iterable(reading.problems for reading in readings)),
+        frozenset(chain.from_iterable(reading.doubtful for reading in readings)),
+    )
 
 
-def _merge(
-    before: _File | None,
-    version: tuple[int, int, int] | None,
-    objects: tuple[Object, ...],
-    problems: tuple[Problem, ...],
-) -> _File:
+def _nothing(problem: Problem) -> Reading:
+    return Reading(problems=(problem,), doubtful=EVERYTHING)
+
+
+def _merge(before: _File | None, version: tuple[int, int, int] | None, new: Reading) -> _File:
     """The file's new state; equal objects are kept as the same ones, which makes comparing snapshots fast."""
+    objects, problems, doubtful = tuple(new.objects), tuple(new.problems), new.doubtful
     if before is None:
-        return _File(version, objects, problems, not problems)
+        return _File(version, objects, problems, not problems, doubtful)
     if problems and before.good:
-        return _File(version, before.objects, problems, True)
+        return _File(version, before.objects, problems, True, frozenset())
     objects = _keep_passwords(before.objects, objects)
-    return _File(version, before.objects if before.objects == objects else objects, problems, not problems)
+    kept = before.objects if before.objects == objects else objects
+    return _File(version, kept, problems, not problems, doubtful)
 
 
 def _keep_passwords(before: Iterable[Object], now: tuple[Object, ...]) -> tuple[Object, ...]:

@@ -6,8 +6,8 @@ Manifests may be single objects, a `List` (what `kubectl get -o yaml` prints) or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from terway_edge.cluster.fields import Wrong, read_text
 from terway_edge.cluster.nodes import read_node
@@ -32,20 +32,34 @@ _LISTS = {"List": "", **{f"{full.rpartition(' ')[2]}List": full for full in _REA
 """Kinds of lists, and apiVersion and kind of their items where they need not tell."""
 
 
-def read(document: Any, where: str) -> tuple[list[Object], list[Problem]]:
-    """The objects of one document, in its order, and what cannot be used, with `where` (a file) before each place."""
+class Reading(NamedTuple):
+    """What a text holds: `objects` in its order, what cannot be used, and the kinds of which some may be missing."""
+
+    objects: Sequence[Object] = ()
+    problems: Sequence[Problem] = ()
+    doubtful: frozenset[type] = frozenset()
+
+
+EVERYTHING = frozenset(KINDS)
+"""The kinds of which something may be missing if nothing could be read."""
+
+
+def read(document: Any, where: str) -> Reading:
+    """The objects of one document; `where` (a file) stands before each place of a problem."""
     found: list[Object] = []
     problems: list[Problem] = []
+    doubtful: frozenset[type] = frozenset()
     for place, item, known in _items(document, where):
         try:
             made = _object(item, known)
         except Wrong as wrong:
             place = _place(place, item, known)
             problems += (Problem(f"{place}: {field}" if field else place, message) for field, message in wrong.faults)
+            doubtful |= _doubtful(item, known)
         else:
             if made is not None:
                 found.append(made)
-    return found, problems
+    return Reading(found, problems, doubtful)
 
 
 def _items(document: Any, where: str) -> list[tuple[str, Any, str]]:
@@ -75,6 +89,14 @@ def _version_and_kind(item: Mapping[Any, Any]) -> str:
     if kind == "BGPPeer" and version.startswith(_PEER_GROUP) and version != _PEER_GROUP + _PEER_VERSION:
         raise Wrong("apiVersion", f"expected {_PEER_GROUP}{_PEER_VERSION}; got {shown(version)}")
     return f"{version} {kind}"
+
+
+def _doubtful(item: Any, known: str) -> frozenset[type]:
+    """The kind of an object that cannot be used; every kind if it does not even say what it is."""
+    version, kind = (item.get("apiVersion"), item.get("kind")) if isinstance(item, Mapping) else (None, None)
+    full = known or (f"{version} {kind}" if isinstance(version, str) and isinstance(kind, str) else "")
+    named = frozenset(each for each, name in KINDS.items() if full.rpartition(" ")[2] == name)
+    return named or EVERYTHING
 
 
 def _place(place: str, item: Any, known: str) -> str:

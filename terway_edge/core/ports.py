@@ -166,7 +166,8 @@ class Problem(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """The cluster's objects as last seen. `in_sync` is False while the first listing is not complete.
+    """The cluster's objects as last seen. `in_sync` is False while the first listing of Nodes is not complete,
+    `peers_in_sync` while that of BGPPeers is not.
 
     `secrets` are those that some BGPPeer refers to, as far as they exist and can be used.
     """
@@ -176,6 +177,7 @@ class Snapshot(NamedTuple):
     in_sync: bool = True
     peers: tuple[BgpPeer, ...] = ()
     secrets: Mapping[SecretRef, Secret] = MappingProxyType({})
+    peers_in_sync: bool = True
 
 
 class ClusterSource(Events, Statuses, Protocol):

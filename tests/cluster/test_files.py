@@ -143,9 +143,31 @@ def test_an_invalid_peer_keeps_the_last_good_one(tmp_path: Path) -> None:
     assert scan(files) == Snapshot()
 
 
-def test_an_invalid_peer_of_which_nothing_better_is_known_keeps_the_snapshot_out_of_sync(tmp_path: Path) -> None:
+def test_an_invalid_peer_of_which_nothing_better_is_known_leaves_the_peers_in_doubt_and_not_the_nodes(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "a.json").write_text(peer_and_secret("x", localAsNumber=0))
-    assert not scan(ManifestFiles(tmp_path)).in_sync
+    snapshot = scan(ManifestFiles(tmp_path))
+    assert (snapshot.in_sync, snapshot.peers_in_sync) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "in_sync"),
+    [
+        ("{", (False, False)),
+        ("", (False, False)),
+        ('{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "-"}}', (False, True)),
+        ('{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "-"}}', (True, True)),
+        ('{"kind": "List", "items": [7]}', (False, False)),
+        ('{"kind": "NodeList", "items": [7]}', (False, True)),
+    ],
+)
+def test_a_file_that_was_never_good_leaves_in_doubt_what_it_may_hold(
+    text: str, in_sync: tuple[bool, bool], tmp_path: Path
+) -> None:
+    (tmp_path / "a.json").write_text(text)
+    snapshot = scan(ManifestFiles(tmp_path))
+    assert (snapshot.in_sync, snapshot.peers_in_sync) == in_sync
 
 
 def test_equal_objects_are_the_same_ones(tmp_path: Path) -> None:

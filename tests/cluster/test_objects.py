@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terway_edge.cluster.documents import parse
-from terway_edge.cluster.objects import read
+from terway_edge.cluster.objects import Reading, read
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.models import Node
 from terway_edge.core.ports import Problem
@@ -32,7 +32,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
 
 def test_what_kubectl_prints() -> None:
     (document,) = parse(KUBECTL.read_text(), yaml=True)
-    nodes, problems = read(document, "nodes.yaml")
+    nodes, problems, _ = read(document, "nodes.yaml")
     assert problems == []
     edge, cloud = nodes
     assert edge.name == "edge-1"
@@ -47,7 +47,7 @@ def test_what_kubectl_prints() -> None:
 def test_a_node_list_of_the_api_has_items_without_kind() -> None:
     item = manifest()
     del item["kind"], item["apiVersion"]
-    nodes, problems = read({"apiVersion": "v1", "kind": "NodeList", "items": [item]}, "f")
+    nodes, problems, _ = read({"apiVersion": "v1", "kind": "NodeList", "items": [item]}, "f")
     assert [node.name for node in nodes] == ["edge-1"]
     assert problems == []
 
@@ -65,12 +65,12 @@ def test_a_node_list_of_the_api_has_items_without_kind() -> None:
     ],
 )
 def test_other_kinds_are_left_alone(document: dict[str, Any]) -> None:
-    assert read(document, "f") == ([], [])
+    assert read(document, "f") == Reading([], [])
 
 
 def test_null_sections_are_absent_ones() -> None:
     bare = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": None}, "spec": None, "status": None}
-    assert read(bare, "f") == ([Node("n", {}, (), (), "")], [])
+    assert read(bare, "f") == Reading([Node("n", {}, (), (), "")], [])
 
 
 def test_labels_share_their_strings() -> None:
@@ -138,20 +138,20 @@ def test_labels_share_their_strings() -> None:
     ],
 )
 def test_a_problem_names_file_object_field_and_what_to_do(document: Any, where: str, message: str) -> None:
-    nodes, (problem,) = read(document, "f")
+    nodes, (problem,), _ = read(document, "f")
     assert nodes == []
     assert problem.where == where
     assert message in problem.message
 
 
 def test_an_item_of_a_list_of_nodes_must_be_an_object() -> None:
-    nodes, problems = read({"apiVersion": "v1", "kind": "NodeList", "items": ["n1"]}, "f")
+    nodes, problems, _ = read({"apiVersion": "v1", "kind": "NodeList", "items": ["n1"]}, "f")
     assert (nodes, problems) == ([], [Problem("f: items[0]", "expected a Node; got 'n1'")])
 
 
 def test_good_items_of_a_list_survive_bad_ones() -> None:
     items = [manifest(name="a"), manifest(name="B"), {"apiVersion": "v1", "kind": "Pod"}, manifest(name="c")]
-    nodes, problems = read({"apiVersion": "v1", "kind": "List", "items": items}, "f")
+    nodes, problems, _ = read({"apiVersion": "v1", "kind": "List", "items": items}, "f")
     assert [node.name for node in nodes] == ["a", "c"]
     assert [problem.where for problem in problems] == ["f: items[1]: Node/B: metadata.name"]
 
@@ -160,7 +160,7 @@ def test_a_problem_about_exploding_aliases_stays_short() -> None:
     lines = ["apiVersion: v1", "kind: Node", "metadata:", "  name: n", "  x0: &x0 [a, a, a, a, a, a, a, a, a]"]
     lines += [f"  x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 9)}]" for i in range(1, 12)]
     (document,) = parse("\n".join([*lines, "  labels: {k: *x11}"]), yaml=True)
-    _, (problem,) = read(document, "f")
+    _, (problem,), _ = read(document, "f")
     assert len(problem.message) < 300
 
 
@@ -176,12 +176,12 @@ status = st.fixed_dictionaries({}, optional={"addresses": scraps | st.lists(scra
 @given(scraps | metadata, scraps | spec, scraps | status)
 def test_a_node_of_any_scraps_gives_a_node_or_a_problem(metadata: Any, spec: Any, status: Any) -> None:
     document = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec, "status": status}
-    nodes, problems = read(document, "f")
+    nodes, problems, _ = read(document, "f")
     assert len(nodes) + len(problems) == 1
 
 
 @settings(deadline=None)
 @given(scraps, scraps, scraps | st.lists(scraps, max_size=2))
 def test_an_object_of_any_scraps_is_read(version: Any, kind: Any, items: Any) -> None:
-    nodes, _ = read({"apiVersion": version, "kind": kind, "items": items}, "f")
+    nodes, _, _ = read({"apiVersion": version, "kind": kind, "items": items}, "f")
     assert nodes == []

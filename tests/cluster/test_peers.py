@@ -45,7 +45,7 @@ def test_what_an_api_server_adds_is_read_or_ignored() -> None:
         f"apiVersion: {VERSION}\nkind: BGPPeer\nmetadata: {metadata}\nspec: {written()}\nstatus: {{speakers: []}}",
         yaml=True,
     )
-    (peer,), problems = read(document, "f")
+    (peer,), problems, _ = read(document, "f")
     assert problems == []
     assert isinstance(peer, BgpPeer)
     assert (peer.name, peer.uid, peer.created) == ("lan-1.example", "u1", "2026-03-26T08:00:00Z")
@@ -57,7 +57,7 @@ def test_lists(kind: str) -> None:
     if kind == "BGPPeerList":
         for item in items:
             del item["kind"], item["apiVersion"]
-    found, problems = read({"apiVersion": "v1", "kind": kind, "items": items}, "f")
+    found, problems, _ = read({"apiVersion": "v1", "kind": kind, "items": items}, "f")
     assert [peer.name for peer in found] == ["peer", "other"]
     assert {problem.where for problem in problems} == {
         f"f: items[2]: BGPPeer/peer: spec.{field}"
@@ -91,7 +91,7 @@ def test_lists(kind: str) -> None:
     ],
 )
 def test_a_problem_names_file_object_field_and_what_to_do(document: Any, where: str, message: str) -> None:
-    found, problems = read(document, "f")
+    found, problems, _ = read(document, "f")
     assert found == []
     assert problems[0].where == where
     assert message in problems[0].message

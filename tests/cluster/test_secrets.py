@@ -40,7 +40,7 @@ def peer(name: str = "peer", ref: SecretRef = REF) -> dict[str, Any]:
 
 
 def secret(document: dict[str, Any]) -> SecretManifest:
-    (found,), problems = read(document, "f")
+    (found,), problems, _ = read(document, "f")
     assert problems == []
     assert isinstance(found, SecretManifest)
     return found
@@ -133,7 +133,7 @@ def test_only_what_a_peer_refers_to_is_handed_on(tmp_path: Path) -> None:
 def test_a_list_of_secrets(tmp_path: Path) -> None:
     item = manifest(stringData={"password": "p"})
     del item["kind"], item["apiVersion"]
-    (found,), problems = read({"apiVersion": "v1", "kind": "SecretList", "items": [item]}, "f")
+    (found,), problems, _ = read({"apiVersion": "v1", "kind": "SecretList", "items": [item]}, "f")
     assert (found.name, problems) == ("bgp-secret", [])
 
 
