@@ -8,6 +8,8 @@ the veth and a permanent neighbour entry for the pod. A fresh process knows the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.models import Attachment, Bandwidth, Lease, Sandbox
 from terway_edge.core.names import link_alias, link_macs, link_name
@@ -21,6 +23,7 @@ from terway_edge.core.plans import (
     Neighbour,
     Netns,
     Plan,
+    Rule,
     Shaping,
     Step,
     Sysctl,
@@ -42,11 +45,19 @@ NO_BURST = 2**32 - 1  # MaxUint32: what runtimes send for "no burst given", and 
 
 
 def attach_plan(
-    sandbox: Sandbox, lease: Lease, *, host_link: int, pod_link: int, mtu: int, enable_ipv6: bool = False
+    sandbox: Sandbox,
+    lease: Lease,
+    *,
+    host_link: int,
+    pod_link: int,
+    mtu: int,
+    rules: Iterable[Rule] = (),
+    enable_ipv6: bool = False,
 ) -> Plan:
     """The plan that plugs a sandbox in: two steps, atomic. Link indexes must be free in their namespaces.
 
-    With `enable_ipv6` a default that disables IPv6 is overruled on both ends; that is a step more, and rarely needed.
+    `rules` steer the pod's packets on the host, for backends whose pods leave by links of their own. With
+    `enable_ipv6` a default that disables IPv6 is overruled on both ends; that is a step more, and rarely needed.
     """
     key = sandbox.key
     host_mac, pod_mac = link_macs(key)
@@ -59,6 +70,7 @@ def attach_plan(
         Change(Verb.ADD, veth),
         Change(Verb.REPLACE, LinkSetting(host_link, up=True, conf4=HOST_CONF4, addr_gen_none=True)),
         *(Change(Verb.ADD, item) for item in host_items(lease, host_link)),
+        *(Change(Verb.ADD, rule) for rule in rules),
         *(Change(Verb.REPLACE, item) for item in _shaping(sandbox.bandwidth, host_link, mtu, egress=False)),
     ]
     pod = [Change(Verb.REPLACE, LinkSetting(pod_link, conf4=POD_CONF4, addr_gen_none=True))]
@@ -92,12 +104,10 @@ def host_items(lease: Lease, host_link: int) -> list[Item]:
     return items
 
 
-def detach_plan(lease: Lease) -> Plan:
+def detach_plan(lease: Lease, rules: Iterable[Rule] = ()) -> Plan:
     """Makes a lease's addresses unreachable at once; the link itself is left to Kernel.unplug."""
-    return Plan(
-        (Step(HOST, tuple(Change(Verb.REMOVE, FibRoute(a.host)) for a in lease.addresses)),),
-        atomic=False,
-    )
+    items: list[Item] = [*(FibRoute(address.host) for address in lease.addresses), *rules]
+    return Plan((Step(HOST, tuple(Change(Verb.REMOVE, item) for item in items)),), atomic=False)
 
 
 def attachment(lease: Lease, mtu: int) -> Attachment:

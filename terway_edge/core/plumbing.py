@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from itertools import count
 
 from terway_edge.core.addresses import Prefix
@@ -12,6 +13,7 @@ from terway_edge.core.models import Attachment, Discrepancy, Lease, NodeView, Sa
 from terway_edge.core.names import link_alias, link_macs, link_name
 from terway_edge.core.plans import (
     HOST,
+    PROTO,
     Change,
     FibRoute,
     Item,
@@ -21,6 +23,7 @@ from terway_edge.core.plans import (
     Neighbour,
     Netns,
     Plan,
+    Rule,
     Step,
     Sysctl,
     Verb,
@@ -54,35 +57,41 @@ class Plumbing:
         for failure in self._kernel.apply(Plan((Step(HOST, changes),), atomic=False)):
             raise Retry(f"{failure.change.item}: {failure.message}; the node cannot forward packets for its pods")
 
-    def attach(self, sandbox: Sandbox, lease: Lease, mtu: int) -> Attachment:
+    def attach(self, sandbox: Sandbox, lease: Lease, mtu: int, rules: Sequence[Rule] = ()) -> Attachment:
         """Plug the sandbox in. Raises KernelError after undoing everything, Refused if the pod's link exists."""
         enable_ipv6 = False
         for attempt in range(TRIES):
             ifindex = next(self._indexes)
-            plan = attach_plan(sandbox, lease, host_link=ifindex, pod_link=ifindex, mtu=mtu, enable_ipv6=enable_ipv6)
+            plan = attach_plan(
+                sandbox, lease, host_link=ifindex, pod_link=ifindex, mtu=mtu, rules=rules, enable_ipv6=enable_ipv6
+            )
             try:
                 self._kernel.apply(plan)
             except KernelError as error:
                 if error.errno == errno.EACCES and not enable_ipv6:
                     enable_ipv6 = True  # some host or runtime disables it by default
+                elif error.errno == errno.EEXIST and isinstance(error.item, Rule):
+                    self._remove(rules)  # left by a pod whose end nobody saw; its address is this one's now
                 else:
                     self._explain(sandbox, error, last=attempt == TRIES - 1)
             else:
                 return attachment(lease, mtu)
         raise AssertionError("the last attempt either returns or raises")
 
-    def detach(self, lease: Lease) -> None:
+    def detach(self, lease: Lease, rules: Sequence[Rule] = ()) -> None:
         """Make the addresses unreachable now, delete the link and forget connections soon.
 
         What is missing is success.
         """
-        failures = self._kernel.apply(detach_plan(lease))
+        failures = self._kernel.apply(detach_plan(lease, rules))
         self._kernel.unplug([lease.key])
         self._kernel.forget(lease.addresses)
         for failure in failures:
             raise KernelError(f"route to {lease.addresses[0]} stays: {failure.message}", errno=failure.errno)
 
-    def check(self, sandbox: Sandbox, lease: Lease, *, repair: bool = False) -> list[Discrepancy]:
+    def check(
+        self, sandbox: Sandbox, lease: Lease, rules: Sequence[Rule] = (), *, repair: bool = False
+    ) -> list[Discrepancy]:
         """What of the lease's datapath is missing; with `repair`, the host's side of it is put back."""
         name = link_name(lease.key)
         link = next((i for i in self._kernel.dump(Link) if i.name == name and i.alias == link_alias(lease.key)), None)
@@ -91,11 +100,16 @@ class Plumbing:
         where = Where(link=link.ifindex)
         present: set[Item] = {*self._kernel.dump(FibRoute, where), *self._kernel.dump(Neighbour, where)}
         missing: list[Item] = [] if link.up else [LinkSetting(link.ifindex, up=True)]
-        missing += [item for item in host_items(lease, link.ifindex) if item not in present]
+        if rules:
+            present |= set(self._kernel.dump(Rule, Where(proto=PROTO)))
+        missing += [item for item in (*host_items(lease, link.ifindex), *rules) if item not in present]
         found = self._mend(missing, repair=repair)
         if netns := _netns(sandbox):
             found += self._check_pod(sandbox.ifname, lease, netns)
         return found
+
+    def _remove(self, rules: Sequence[Rule]) -> None:
+        self._kernel.apply(Plan((Step(HOST, tuple(Change(Verb.REMOVE, rule) for rule in rules)),), atomic=False))
 
     def _mend(self, missing: list[Item], *, repair: bool) -> list[Discrepancy]:
         if repair and missing:
@@ -161,5 +175,7 @@ def _complaint(missing: Item) -> str:
             return f"route to {prefix} is missing"
         case Neighbour(address=address):
             return f"neighbour entry for {address} is missing"
+        case Rule(priority=priority, src=source, dst=target):
+            return f"rule {priority} {'to' if source is None else 'from'} {source or target} is missing"
         case _:
             return "host link is down"

@@ -9,7 +9,7 @@ from terway_edge.core.datapath import GATEWAYS
 from terway_edge.core.errors import KernelError, Refused
 from terway_edge.core.models import Lease, Sandbox
 from terway_edge.core.names import link_macs, link_name
-from terway_edge.core.plans import FibRoute, Link, LinkAddress, LinkSetting, Neighbour, Veth, Where
+from terway_edge.core.plans import MAIN, FibRoute, Link, LinkAddress, LinkSetting, Neighbour, Rule, Veth, Where
 from terway_edge.core.plumbing import FIRST_IFINDEX, Plumbing
 from terway_edge.testing import FakeKernel
 
@@ -51,6 +51,31 @@ def test_attach_makes_the_pod_reachable_and_detach_leaves_nothing(kernel, plumbi
     assert kernel.snapshot() == before
     plumbing.detach(LEASE)
     assert kernel.snapshot() == before
+
+
+RULES = (Rule(512, MAIN, dst=ADDRESSES[0].host), Rule(2048, 1010, src=ADDRESSES[0].host))
+
+
+def test_rules_come_and_go_with_the_pod_and_are_missed_and_put_back(kernel, plumbing):
+    before = kernel.snapshot()
+    plumbing.attach(SANDBOX, LEASE, 1500, RULES)
+    assert set(RULES) <= set(kernel.dump(Rule))
+    assert plumbing.check(SANDBOX, LEASE, RULES) == []
+    kernel.foreign_remove(RULES[1])
+    (found,) = plumbing.check(HOST_ONLY, LEASE, RULES, repair=True)
+    assert (found.what, found.mended) == (f"rule 2048 from {ADDRESSES[0]}/32 is missing", True)
+    assert plumbing.check(SANDBOX, LEASE, RULES) == []
+    plumbing.detach(LEASE, RULES)
+    assert kernel.snapshot() == before
+    plumbing.detach(LEASE, RULES)
+    assert kernel.snapshot() == before
+
+
+def test_a_rule_that_an_earlier_pod_left_is_in_nobodys_way(kernel, plumbing):
+    kernel.foreign_add(RULES[1])
+    plumbing.attach(SANDBOX, LEASE, 1500, RULES)
+    assert plumbing.check(SANDBOX, LEASE, RULES) == []
+    assert len([rule for rule in kernel.dump(Rule) if rule.priority == 2048]) == 1
 
 
 def test_detach_forgets_the_connections_of_the_pod_and_no_others(kernel, plugged):
