@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from terway_edge.backends.bgp import fsm
+from terway_edge.backends.bgp.errors import LocalError, ProtocolError
 from terway_edge.cli.main import build_parser
 from terway_edge.core.config import schema
 from terway_edge.core.environment import PREFIX
@@ -91,12 +93,67 @@ def configuration_page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def bgp_session_page() -> str:
+    """The state machine: a diagram, every pair of state and input, and what each transition does."""
+    parts = [
+        "# BGP session",
+        "",
+        inspect.getdoc(fsm) or "",
+        "",
+        "Generated from the table in `terway_edge/backends/bgp/fsm.py` by `./dev docs`.",
+        "",
+        "```mermaid",
+        *_diagram(),
+        "```",
+        "",
+        "## Every input in every state",
+        "",
+        "A state: where it leads. 5/1, 5/2, 5/3: the peer must not, and is told so. A dash: cannot happen.",
+        "",
+        _row("input", *fsm.State),
+        "|---" * (len(fsm.State) + 1) + "|",
+        *(_row(given, *(_cell(state, given) for state in fsm.State)) for given in fsm.Input),
+        "",
+        "## What each transition does",
+        "",
+        _row("state", "input", "next state", "actions", "timers started"),
+        "|---|---|---|---|---|",
+    ]
+    for (state, given), (after, actions, timers) in fsm.TABLE.items():
+        parts.append(_row(state, given, after, ", ".join(actions), ", ".join(timers)))
+    return "\n".join(parts) + "\n"
+
+
 def pages() -> dict[Path, str]:
     return {
         REFERENCE / "hooks.md": hooks_page(),
         REFERENCE / "cli.md": cli_page(),
         REFERENCE / "configuration.md": configuration_page(),
+        REFERENCE / "bgp-session.md": bgp_session_page(),
     }
+
+
+def _diagram() -> list[str]:
+    """Arrows between different states, one for each pair, with all inputs that follow it."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for (state, given), transition in fsm.TABLE.items():
+        if transition.state is not state:
+            arrows.setdefault((state, transition.state), []).append(given)
+    lines = [f"    {start} --> {end} : {'<br/>'.join(inputs)}" for (start, end), inputs in arrows.items()]
+    return ["stateDiagram-v2", f"    [*] --> {fsm.State.IDLE}", *lines]
+
+
+def _cell(state: fsm.State, given: fsm.Input) -> str:
+    try:
+        return fsm.step(state, given).state
+    except ProtocolError as error:
+        return f"{error.code}/{error.subcode}"
+    except LocalError:
+        return "-"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _docstring(function: object) -> str:

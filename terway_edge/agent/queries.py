@@ -57,10 +57,13 @@ class Queries:
         }
 
     def answer(self, query: str) -> Answer:
-        """Raises Refused for a query that does not exist."""
-        if query not in self._table:
-            raise Refused(f"no query {query!r}; there are {', '.join(self._table)}")
-        return self._table[query]()
+        """Of the agent itself, or `PLUGIN WORDS` of a plugin. Raises Refused for a query that does not exist."""
+        if query in self._table:
+            return self._table[query]()
+        plugin, *words = query.split() or [""]
+        if not words or not self._dispatcher.has(plugin):
+            raise Refused(f"no query {query!r}; there are {', '.join(self._table)}, and those of plugins")
+        return dict(self._dispatcher.query(plugin, words))
 
     def status(self) -> Answer:
         node = self._reconciler.node()

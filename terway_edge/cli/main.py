@@ -67,7 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; what goes wrong is one line on stderr and exit status 1 (2 for wrong usage)."""
     words = sys.argv[1:] if argv is None else argv
     first = next(iter(words), "")
-    arguments = build_parser(with_lab=first == "lab", with_plugins=first not in COMMANDS).parse_args(words)
+    if first in COMMANDS:
+        arguments = build_parser(with_lab=first == "lab").parse_args(words)
+    else:
+        from terway_edge.cli.plugins import parse
+
+        arguments = parse(build_parser(with_plugins=True), words)
     try:
         return int(arguments.run(arguments))
     except EdgeError as error:

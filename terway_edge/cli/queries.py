@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from terway_edge.cli.options import settings_of
-from terway_edge.cli.tables import table
 from terway_edge.cni.wire import WireError, call
 from terway_edge.core.config import Settings
 from terway_edge.core.errors import Refused
+from terway_edge.core.tables import table
 
 Answer = dict[str, Any]
 
@@ -66,6 +66,7 @@ def _status_table(answer: Answer) -> str:
         ("leases", answer["leases"]),
         ("routes", answer["routes"]),
         ("repairs", ", ".join(f"{kind} {count}" for kind, count in answer["repairs"].items())),
+        *((plugin["plugin"], _plugin_facts(plugin)) for plugin in answer["plugins"]),
     ]
     width = max(len(name) for name, _ in facts)
     parts = ["\n".join(f"{name.ljust(width)}  {value}" for name, value in facts)]
@@ -79,6 +80,11 @@ def _status_table(answer: Answer) -> str:
     else:
         parts.append("no conditions: nothing needs your attention")
     return "\n\n".join(parts)
+
+
+def _plugin_facts(plugin: Answer) -> str:
+    details = "".join(f", {name} {value}" for name, value in plugin["details"].items())
+    return f"{'in sync' if plugin['in_sync'] else 'NOT IN SYNC'}{details}"
 
 
 def _leases_table(answer: Answer) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -119,6 +119,15 @@ class Dispatcher:
             self._on_failure(plugin, "report", error)
             return None
         return answers[0] if answers else None
+
+    def query(self, plugin: str, words: Sequence[str]) -> Mapping[str, Any]:
+        """Raises Refused if there is no such plugin, or it answers no questions."""
+        answer = self._one(plugin, "query")(words=words)
+        if answer is None:
+            raise Refused(f"plugin {plugin!r} answers no questions")
+        if not isinstance(answer, Mapping):
+            raise Bug(f"plugin {plugin} answered query with {type(answer).__name__}, expected a mapping")
+        return answer
 
     # --- observers -------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ threads of the agent and may block for as long as the caller's deadline allows.
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -222,9 +222,23 @@ class Hooks:
         """Called when the command line is built: add sub-commands under the plugin's own name.
 
         :param parser: a parser of its own for each plugin; set `run` with `set_defaults`, a function of the parsed
-            arguments that returns the exit code.
+            arguments that returns the exit code. The arguments have `ask`, a function of words that gives what the
+            running agent's plugin answers them (the query hook), or raises Refused.
 
         Reaches every plugin, as a class-level hook: it must be a static method.
+
+        .. versionadded:: 0.1
+        """
+
+    @hookspec(firstresult=True)
+    def terway_edge_query(self, words: Sequence[str]) -> Mapping[str, Any]:
+        """Called for a question of the plugin's own commands (the cli hook).
+
+        :param words: the question, one word at least.
+        :returns: the answer, a mapping that JSON can carry.
+        :raises Refused: there is no such question; the message says which there are.
+
+        Reaches the plugin that was asked.
 
         .. versionadded:: 0.1
         """

@@ -82,6 +82,10 @@ class Plugin:
         return self._answer("report", Report(self.name, True))
 
     @hookimpl
+    def terway_edge_query(self, words):
+        return self._answer(f"query {' '.join(words)}", {"of": self.name})
+
+    @hookimpl
     def terway_edge_lease_granted(self):
         self._answer("lease_granted")
 
@@ -137,6 +141,7 @@ ROUTED = {
     "release": lambda d, name: d.release(lease(name)),
     "advertise": lambda d, name: d.advertise(name, RouteSet(), VIEW),
     "report": lambda d, name: d.report(name),
+    "query peers all": lambda d, name: d.query(name, ["peers", "all"]),
 }
 
 
@@ -222,6 +227,22 @@ def test_a_report_that_cannot_be_had_harms_nobody(dispatcher, answers, failures,
     assert [failure[:2] for failure in failures] == [("one", "report")]
     assert dispatcher.report("two") == Report("two", True)
     assert dispatcher.report("silent") is None
+
+
+def test_a_question_is_answered_by_the_plugin_that_is_asked(dispatcher, answers):
+    assert dispatcher.query("two", ["peers"]) == {"of": "two"}
+    with pytest.raises(Refused, match="plugin 'silent' answers no questions"):
+        dispatcher.query("silent", ["peers"])
+    answers["one", "query peers"] = Refused("questions are: routes")
+    with pytest.raises(Refused, match="questions are: routes"):
+        dispatcher.query("one", ["peers"])
+
+
+@pytest.mark.parametrize("wrong", ["a text", ["rows"], 0])
+def test_a_wrong_answer_to_a_question_is_a_bug_that_names_the_plugin(dispatcher, answers, wrong):
+    answers["one", "query peers"] = wrong
+    with pytest.raises(Bug, match="plugin one answered query with"):
+        dispatcher.query("one", ["peers"])
 
 
 def test_errors_of_a_backend_reach_the_caller_as_they_are(dispatcher, answers):

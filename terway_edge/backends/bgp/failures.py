@@ -41,6 +41,17 @@ def before_open(failure: Failure, spec: PeerSpec) -> Failure:
     return replace(failure, message=_fill(_UNWANTED, spec))
 
 
+def peer_restarted(spec: PeerSpec) -> Failure:
+    """The peer made a new connection beside an established one (RFC 4724, section 5)."""
+    return Failure("PeerRestarted", _fill("{peer} restarted and connected anew; look there for the cause", spec))
+
+
+def internal(error: Exception, spec: PeerSpec) -> Failure:
+    """A mistake of this speaker's own code."""
+    text = "this speaker made a mistake with {peer}, which its log shows, and tries again: {error}"
+    return Failure("InternalError", _fill(text, spec, error=_one_line(f"{type(error).__name__}: {error}")))
+
+
 def hold_expired(spec: PeerSpec, seconds: float) -> Failure:
     text = "nothing came from {peer} for {seconds:g} s; look at the path to it, its authPassword, and whether it runs"
     return Failure("HoldTimerExpired", _fill(text, spec, seconds=seconds), Code.HOLD_TIMER)
