@@ -225,6 +225,12 @@ def test_every_vendor_has_words(vendor: str) -> None:
     assert "192.0.2.11" in text
 
 
+def test_exact_prefixes_come_with_a_note_and_edge_cidrs_without() -> None:
+    assert "10.1.1.0/24" in answer(UP, ["switch-config", "lan-a", "frr"])["note"]
+    wide = replace(UP, edge_cidrs=(Prefix.parse("10.0.0.0/8"), Prefix.parse("fd00::/16")))
+    assert answer(wide, ["switch-config", "lan-a", "frr"])["note"] == ""
+
+
 def test_a_peer_or_vendor_that_is_not_there_is_refused_with_those_that_are() -> None:
     with pytest.raises(Refused, match="there is no BGPPeer 'lan-z'; there are: lan-a"):
         answer(UP, ["switch-config", "lan-z", "frr"])

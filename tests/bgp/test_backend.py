@@ -105,7 +105,7 @@ def test_silence_on_the_link_is_suspected_to_be_a_password(node_: BgpNode, world
     world.network.silent.add(SWITCH)
     node_.advertise(VIEW)
     world.advance(5)
-    assert node_.reasons == ["ConnectTimeout"]
+    assert node_.reasons == ["AuthSuspected"]
     (event,) = node_.events.seen
     assert (event.reason, "AuthSuspected" in event.message) == ("FailedEstablish", True)
 

@@ -60,6 +60,19 @@ def test_two_crashes_before_the_cluster_is_read_cost_nothing(node_: BgpNode, swi
     assert {path.med for path in switch.paths.values()} == {100}
 
 
+def test_a_peer_whose_object_cannot_be_read_stays_and_is_left_once_it_is_known_to_be_gone(
+    node_: BgpNode, switch: FakeSwitch, world: Scene
+) -> None:
+    node_.advertise(VIEW)
+    node_.die()
+    node_.advertise(replace(view(THREE), peers_in_sync=False))
+    world.advance(20)
+    assert known(switch) == PREFIXES
+    assert switch.lost == []
+    node_.advertise(view(THREE))
+    assert known(switch) == set()
+
+
 def test_without_memory_and_without_a_listing_there_is_no_session(
     node_: BgpNode, switch: FakeSwitch, world: Scene
 ) -> None:

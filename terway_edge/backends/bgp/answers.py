@@ -41,7 +41,7 @@ def answer(picture: Picture, words: Sequence[str]) -> Answer:
         case ["explain", text]:
             return _explain(picture, text)
         case ["switch-config", name, vendor]:
-            return {"text": _switch_config(picture, name, vendor)}
+            return _switch_config(picture, name, vendor)
     raise Refused("questions are: peers; routes; explain PREFIX; switch-config PEER VENDOR")
 
 
@@ -147,7 +147,7 @@ def _told(picture: Picture, peer: BgpPeer, wanted: Announcement) -> Answer:
     return {"is_announced": True, "why": ""}
 
 
-def _switch_config(picture: Picture, name: str, vendor: str) -> str:
+def _switch_config(picture: Picture, name: str, vendor: str) -> Answer:
     view = _view(picture)
     peer = next((peer for peer in view.peers if peer.name == name), None)
     if peer is None:
@@ -156,7 +156,15 @@ def _switch_config(picture: Picture, name: str, vendor: str) -> str:
     found = next((each for each in VENDORS if each == vendor), None)
     if found is None:
         raise Refused(f"no words for {vendor!r}; there are those of {', '.join(VENDORS)}")
-    return render(switch_side(peer, view, picture.edge_cidrs), found)
+    side = switch_side(peer, view, picture.edge_cidrs)
+    exact = [prefix for prefix in side.prefixes if prefix not in picture.edge_cidrs]
+    return {"text": render(side, found), "note": _EXACT.format(exact[0]) if exact else ""}
+
+
+_EXACT = (
+    "the switch will take {} and the like, but not the pod CIDR of a node to come: set routes.edge_cidrs to the Edge "
+    "container CIDR, or configure the switch again with every new node"
+)
 
 
 def switch_side(peer: BgpPeer, view: NodeView, edge_cidrs: Sequence[Prefix]) -> SwitchSide:

@@ -9,7 +9,6 @@ import logging
 import random
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -149,6 +148,7 @@ class Bgp:
             lambda pause: pause * random.uniform(0.75, 1.0),  # RFC 4271, section 10
             settings.max_received_prefixes,
             settings.on_max_received == "cease",
+            self._suspected,
         )
         return self._make_speaker(around, self._context.clock.now, settings.listen_port)
 
@@ -169,7 +169,8 @@ class Bgp:
         routes, view = self._latest
         found = targets(view, self._passwords) if NAME in view.selection.advertisers else Targets(())
         now = self._context.clock.now()
-        plan = self._planner.plan(found.targets, now, in_sync=routes.in_sync, unclear=found.unclear)
+        unclear = found.unclear if view.peers_in_sync else self._planner.memory.keys() | found.unclear
+        plan = self._planner.plan(found.targets, now, in_sync=routes.in_sync, unclear=unclear)
         is_new = any(
             address not in self._saved or self._saved[address].spec != remembered.spec
             for address, remembered in plan.memory.items()
@@ -187,8 +188,6 @@ class Bgp:
 
     def _on_edge(self, edge: Edge) -> None:
         now = self._context.clock.now()
-        if edge.failure is not None:
-            edge = replace(edge, failure=self._suspected(edge))
         assert self._speaker is not None
         event = self._telling.event(edge, now)
         if event is not None:
@@ -219,12 +218,11 @@ class Bgp:
         """The peers that should be spoken to for longer than a farewell, and their names."""
         return {wish.spec.address: wish.spec.name for wish in self._plan.wishes if not wish.rebirth.is_farewell}
 
-    def _suspected(self, edge: Edge) -> Failure:
-        assert edge.failure is not None
+    def _suspected(self, spec: PeerSpec, failure: Failure) -> Failure:
         before, self._unsigned = self._unsigned, unsigned_segments()
         uplink = self._latest[1].uplink if self._latest else None
-        is_on_link = any(network.contains(edge.spec.address) for network in uplink.on_link) if uplink else False
-        return suspected(edge.failure, edge.spec, is_on_link=is_on_link, new_unsigned=max(self._unsigned - before, 0))
+        is_on_link = any(network.contains(spec.address) for network in uplink.on_link) if uplink else False
+        return suspected(failure, spec, is_on_link=is_on_link, new_unsigned=max(self._unsigned - before, 0))
 
     # --- what stays and what is seen ------------------------------------------------------------------------------
 

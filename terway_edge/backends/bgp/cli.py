@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -98,7 +99,10 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _switch_config(arguments: argparse.Namespace) -> int:
-    print(arguments.ask(["switch-config", arguments.peer, arguments.vendor])["text"], end="")
+    answer = arguments.ask(["switch-config", arguments.peer, arguments.vendor])
+    print(answer["text"], end="")
+    if answer["note"]:
+        print(f"note: {answer['note']}", file=sys.stderr)
     return 0
 
 

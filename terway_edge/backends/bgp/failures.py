@@ -41,6 +41,13 @@ def before_open(failure: Failure, spec: PeerSpec) -> Failure:
     return replace(failure, message=_fill(_UNWANTED, spec))
 
 
+def when_up(failure: Failure, spec: PeerSpec) -> Failure:
+    """The same, of a session that was established: there, silence says nothing of passwords."""
+    if failure.reason != "ConnectTimeout":
+        return failure
+    return replace(failure, reason="ConnectionTimedOut", message=_fill(_SILENT, spec))
+
+
 def peer_restarted(spec: PeerSpec) -> Failure:
     """The peer made a new connection beside an established one (RFC 4724, section 5)."""
     return Failure("PeerRestarted", _fill("{peer} restarted and connected anew; look there for the cause", spec))
@@ -132,6 +139,7 @@ def _of_class(code: int) -> _Known:
     return _Known(_OF_CLASS.get(code, "UnknownError"))
 
 
+_SILENT = "{peer} acknowledges nothing any more; look at the path to it, and whether it is alive"
 _UNWANTED = (
     "{peer} ended the connection before it sent an OPEN; is neighbour {local} in AS {local_asn} configured there, and "
     "not shut down?"

@@ -59,14 +59,15 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all peerings of a speaker share: `tell` hears of every edge, `jitter` maps a pause to a shorter one,
-    `most_received` and `ends_when_over` say how many prefixes of a peer are too many and what then."""
+    """What all peerings of a speaker share: `tell` hears of every edge, `judge` names a failure by what is known of
+    the node beside the session, `jitter` maps a pause to a shorter one, `most_received` and `ends_when_over` say how many prefixes of a peer are too many and what then."""
 
     network: Network
     tell: Callable[[Edge], None]
     jitter: Callable[[float], float]
     most_received: int = 0
     ends_when_over: bool = False
+    judge: Callable[[PeerSpec, Failure], Failure] = lambda _, failure: failure
 
 
 class Peering:
@@ -286,8 +287,8 @@ class Peering:
         if was_established:
             self._since = now
             self._flaps += 1
-        self._failure = failure
-        self._tell(Edge(self.wish.spec, failure, was_established))
+        self._failure = self._around.judge(self.wish.spec, failure)
+        self._tell(Edge(self.wish.spec, self._failure, was_established))
 
     def _tell(self, edge: Edge) -> None:
         """Whoever listens must not harm the session."""

@@ -115,6 +115,8 @@ class Session:
         """The connection could not be made, or has ended; not to be told after `Down`."""
         if self._state is State.OPEN_SENT:
             failure = failures.before_open(failure, self.spec)
+        elif self._state is State.ESTABLISHED:
+            failure = failures.when_up(failure, self.spec)
         self._end(Input.CONNECTION_LOST, now, failure)
 
     def receive_data(self, data: bytes, now: float) -> None:
