@@ -59,8 +59,9 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all peerings of a speaker share: `tell` hears of every edge, `judge` names a failure by what is known of
-    the node beside the session, `jitter` maps a pause to a shorter one, `most_received` and `ends_when_over` say how many prefixes of a peer are too many and what then."""
+    """What all peerings of a speaker share: `tell` hears of every edge, `jitter` maps a pause to a shorter one,
+    `most_received` and `ends_when_over` say how many prefixes of a peer are too many and what then, `judge` names a
+    failure by what is known of the node beside the session."""
 
     network: Network
     tell: Callable[[Edge], None]
