@@ -65,7 +65,7 @@ def test_config_before_a_command_of_our_own_counts_too(agent, config, capsys):
 
 
 def test_questions_reach_the_agent_in_words(agent, config):
-    agent.reply = Reply(0, json.dumps({"text": "! nothing\n"}).encode())
+    agent.reply = Reply(0, json.dumps({"text": "! nothing\n", "note": ""}).encode())
     assert main(["bgp", "switch-config", "lan-a", "--for", "bird", "--config", config]) == 0
     assert agent.asked == ["bgp switch-config lan-a bird"]
 

@@ -66,8 +66,9 @@ def test_s33_a_peer_without_capabilities_is_told_as_23456(stage: Stage) -> None:
 
 @pytest.mark.parametrize("seconds", [pytest.param(3, marks=pytest.mark.slow), 9, 90, 0])
 def test_t46_hold_time(stage: Stage, kind: Kind, seconds: int) -> None:
+    """As we offer it; the switch would have a longer one."""
     spec = spec_of(hold_time=seconds)
-    switch, speaker = stage.switch(kind, spec), stage.speaker()
+    switch, speaker = stage.switch(kind, spec, changes=(("hold_time", None),)), stage.speaker()
     speaker.want(Wish(spec, pod_routes()))
     speaker.wait_settled()
     assert speaker.state(places.SWITCH[0]).hold_time == seconds
