@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from terway_edge.backends.bgp import fsm
+from terway_edge.backends.bgp.backend import Bgp
 from terway_edge.backends.bgp.errors import LocalError, ProtocolError
 from terway_edge.cli.main import build_parser
 from terway_edge.core.config import schema
@@ -43,7 +44,9 @@ def hooks_page() -> str:
 def cli_page() -> str:
     """The help of every command."""
     os.environ["COLUMNS"] = "100"
-    parser = build_parser(with_lab=True)
+    parser = build_parser(with_lab=True, with_plan=True)
+    bgp = argparse.ArgumentParser(prog="terway-edge bgp")
+    Bgp.terway_edge_cli(bgp)
     parts = [
         "# Command line",
         "",
@@ -54,7 +57,8 @@ def cli_page() -> str:
         parser.format_help().rstrip(),
         "```",
     ]
-    for name, command in _commands(parser).items():
+    of_bgp = {f"bgp {name}": command for name, command in _commands(bgp).items()}
+    for name, command in (_commands(parser) | {"bgp": bgp} | of_bgp).items():
         parts += ["", f"## terway-edge {name}", "", "```text", command.format_help().rstrip(), "```"]
     return "\n".join(parts) + "\n"
 

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from terway_edge.cli.options import add_config_option, settings_of
 from terway_edge.core.errors import EdgeError
 
-COMMANDS = ("agent", "status", "leases", "plugins", "routes", "config", "uninstall", "lab")
+COMMANDS = ("agent", "status", "leases", "plugins", "routes", "config", "plan", "uninstall", "lab")
 
 
-def build_parser(*, with_lab: bool = False, with_plugins: bool = False) -> argparse.ArgumentParser:
+def build_parser(
+    *, with_lab: bool = False, with_plan: bool = False, with_plugins: bool = False
+) -> argparse.ArgumentParser:
     """Every command with its options; each sets `run`, a function of the parsed arguments giving the exit status.
 
-    The lab's options and the plugins' commands are in modules that no other command need import.
+    The options of lab and plan and the plugins' commands are in modules that no other command need import.
     """
     parser = argparse.ArgumentParser(
         prog="terway-edge", description="Underlay addresses for pods, at the edge and in the cloud."
@@ -46,6 +48,13 @@ def build_parser(*, with_lab: bool = False, with_plugins: bool = False) -> argpa
     add_config_option(config)
     config.set_defaults(run=_config)
 
+    plan = commands.add_parser("plan", help="check a cluster's CIDRs, count what fits, and print who needs which route")
+    plan.set_defaults(run=_plan)
+    if with_plan:
+        from terway_edge.cli.plan import add_arguments as add_plan_arguments
+
+        add_plan_arguments(plan)
+
     uninstall = commands.add_parser("uninstall", help="remove everything of ours from this node, and nothing else")
     add_config_option(uninstall)
     uninstall.set_defaults(run=_uninstall)
@@ -68,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     first = next(iter(words), "")
     if first in COMMANDS:
-        arguments = build_parser(with_lab=first == "lab").parse_args(words)
+        arguments = build_parser(with_lab=first == "lab", with_plan=first == "plan").parse_args(words)
     else:
         from terway_edge.cli.plugins import parse
 
@@ -115,6 +124,12 @@ def _query(arguments: argparse.Namespace) -> int:
 
 def _config(arguments: argparse.Namespace) -> int:
     from terway_edge.cli.config import run
+
+    return run(arguments)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from terway_edge.cli.plan import run
 
     return run(arguments)
 
