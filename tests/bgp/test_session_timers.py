@@ -13,6 +13,7 @@ from terway_edge.backends.bgp.failures import Failure
 from terway_edge.backends.bgp.fsm import State
 from terway_edge.backends.bgp.messages import Family, Keepalive, Notification, RouteRefresh, Update
 from terway_edge.backends.bgp.session import Session
+from terway_edge.backends.bgp.timers import OPEN_HOLD
 from terway_edge.core.addresses import Prefix
 from tests.bgp.sessions import NOW, SPEAKER, THEIRS, accepted, drain, established, feed, pair, sent, session, the_down
 
@@ -56,10 +57,10 @@ def test_a_silent_peer_is_noticed_when_the_hold_time_is_over() -> None:
 
 def test_a_peer_without_an_open_is_given_four_minutes() -> None:
     made = accepted()
-    assert made.deadline == NOW + 240
+    assert made.deadline == NOW + OPEN_HOLD
     made.tick(NOW + 239.9)
     assert made.state is State.OPEN_SENT
-    made.tick(NOW + 240)
+    made.tick(NOW + OPEN_HOLD)
     assert sent(made) == [HOLD_EXPIRED]
     assert the_down(drain(made)).failure.reason == "HoldTimerExpired"
 
@@ -140,7 +141,7 @@ def test_without_a_hold_time_nothing_is_sent_and_nothing_expires(ours: int, thei
 def test_without_a_hold_time_the_first_keepalive_is_still_waited_for_not_for_ever() -> None:
     made = accepted()
     feed(made, replace(THEIRS, hold_time=0))
-    alive(made, NOW + 240)
+    alive(made, NOW + OPEN_HOLD)
     assert the_down(drain(made)).failure.reason == "HoldTimerExpired"
 
 
@@ -177,7 +178,7 @@ def test_a_peer_that_reads_slowly_is_kept() -> None:
 def test_output_waits_for_nobody_before_the_session_is_established() -> None:
     made = accepted()
     made.blocked(NOW)
-    assert made.deadline == NOW + 240
+    assert made.deadline == NOW + OPEN_HOLD
     made.stop(NOW, None)
     made.blocked(NOW)
     assert made.deadline is None

@@ -10,8 +10,9 @@ from terway_edge.backends.bgp.peer_spec import PeerSpec
 
 CONNECT_TIMEOUT = 5.0
 """Seconds a connection may take to be made."""
-OPEN_HOLD = 240.0
-"""Seconds to wait for the peer's first messages (RFC 4271, section 8.2.2: a large value)."""
+OPEN_HOLD = 60.0
+"""Seconds to wait for the peer's first messages. RFC 4271 (section 8.2.2) suggests four minutes; a switch that took the
+connection answers in a second, or its answers are dropped on the way and the operator should hear of it."""
 SEND_HOLD = 480.0
 """Least seconds in which a peer may read nothing of what we send (RFC 9687, section 4.3)."""
 FIRST_PAUSE = 1.0
