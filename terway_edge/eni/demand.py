@@ -1,0 +1,70 @@
+"""How many more pods must be served than can be, by what waits and by the watermarks. Counts only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from terway_edge.eni.state import State, Stock
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Pods that wait; that could be served at once (`free`), after a cool-down (`cooling`), by calls under way
+    (`assigning`) and by ENIs on their way without another call (`making`); and that can be served at all (`total`)."""
+
+    waiting: int
+    free: int
+    cooling: int
+    assigning: int
+    making: int
+    total: int
+
+    @property
+    def idle(self) -> int:
+        return self.free + self.cooling
+
+    @property
+    def coming(self) -> int:
+        return self.assigning + self.making
+
+
+def tally(state: State, stock: Stock, assigning: int) -> Tally:
+    """Missing addresses count in nothing: no pod may be given one."""
+    held = [each for each in state.enis.values() if each.is_present]
+    return Tally(
+        waiting=len(state.waiting),
+        free=sum(stock.free.get(each.eni.id, 0) for each in held),
+        cooling=sum(stock.cooling.get(each.eni.id, 0) for each in held),
+        assigning=assigning,
+        making=sum(each.pods(state.shape) for each in state.making.values()),
+        total=sum(each.pods(state.shape) for each in held),
+    )
+
+
+def shortage(state: State, tally: Tally) -> int:
+    """Pods to be served by calls that are not under way yet.
+
+    Who waits needs an address that is free now; the floor is of what is idle beyond that; warming up and the prefix
+    count are of all there is.
+    """
+    shape = state.shape
+    wanted = max(
+        tally.waiting - tally.free,
+        tally.waiting + shape.floor - tally.idle,
+        shape.least - tally.total,
+        0 if state.is_warm else state.policy.warm_up_size - tally.total,
+    )
+    return max(wanted - tally.coming, 0)
+
+
+def slack(state: State, tally: Tally) -> int:
+    """Pods that calls may serve beyond the shortage, because it costs nothing: so many may be idle."""
+    after = tally.idle + tally.coming + shortage(state, tally) - tally.waiting
+    return max(state.shape.ceiling - after, 0)
+
+
+def surplus(state: State, tally: Tally) -> int:
+    """Idle addresses above the ceiling; none while anybody waits or the pool warms up."""
+    if tally.waiting or not state.is_warm:
+        return 0
+    return max(min(tally.idle - state.shape.ceiling, tally.total - state.shape.least), 0)
