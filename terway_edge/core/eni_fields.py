@@ -1,0 +1,148 @@
+"""Types of the values in Terway's configuration, as its JSON has them: text, numbers without quotes, true and false.
+
+Durations become seconds. Where Terway takes an empty text for none, the model has dropped it before (`eni_keys.Part`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, Strict, WithJsonSchema
+
+from terway_edge.core.addresses import Prefix
+from terway_edge.core.durations import parse_duration
+from terway_edge.core.secret import Secret
+
+MOST = 2**31 - 1
+MAX_TAGS = 20  # of an ENI
+NANOSECONDS = 1e9
+
+TAG_WORDS = "expected an object with the texts key and value"
+
+
+class Tag(NamedTuple):
+    key: str
+    value: str
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected text in quotes")
+    return value.strip()
+
+
+def _secret(value: object) -> Secret:
+    return Secret(_text(value).encode(errors="surrogatepass"))
+
+
+def _duration(value: object) -> float:
+    return parse_duration(_text(value))
+
+
+def _fraction(value: object) -> float:
+    text = _text(value)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ValueError('expected a number in quotes, "0".."1"')
+    return number
+
+
+def _nanoseconds(value: object) -> float:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise ValueError("expected nanoseconds, a whole number without quotes, such as 2000000000 for 2 s")
+    return value / NANOSECONDS
+
+
+def _prefix(value: object) -> Prefix:
+    """Bits of the host may be set, as Go lets them be."""
+    text = _text(value)
+    try:
+        if "/" not in text:
+            raise ValueError("it has no prefix length")
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        raise ValueError(f"expected a CIDR such as 10.0.0.0/8: {error}") from None
+    return Prefix(network.version, int(network.network_address), network.prefixlen)
+
+
+def _prefixes(value: object) -> tuple[Prefix, ...]:
+    """Of one text, separated by commas."""
+    found = tuple(_prefix(part) for part in _text(value).split(","))
+    if len({prefix.family for prefix in found}) < len(found):
+        raise ValueError("expected at most one IPv4 and one IPv6 CIDR, separated by a comma")
+    return found
+
+
+def _joined(prefixes: tuple[Prefix, ...]) -> str:
+    return ",".join(map(str, prefixes))
+
+
+def _destination(value: object) -> Prefix:
+    if not isinstance(value, Mapping) or "dst" not in value:
+        raise ValueError('expected an object with a CIDR, such as {"dst": "10.0.0.0/8"}')
+    return _prefix(value["dst"])
+
+
+def _tag(value: object) -> Tag:
+    if not isinstance(value, Mapping):
+        raise ValueError(TAG_WORDS)
+    key, text = value.get("key"), value.get("value", "")
+    if not isinstance(key, str) or not key or not isinstance(text, str):
+        raise ValueError(TAG_WORDS)
+    return Tag(key, text)
+
+
+def _bandwidth(value: object) -> bool:
+    """Of the `capabilities` of a CNI plugin."""
+    if not isinstance(value, Mapping):
+        raise ValueError('expected an object such as {"bandwidth": true}')
+    found = value.get("bandwidth", True)
+    if not isinstance(found, bool):
+        raise ValueError("expected true or false for bandwidth")
+    return found
+
+
+def _few(value: Mapping[str, str]) -> Mapping[str, str]:
+    if len(value) > MAX_TAGS:
+        raise ValueError(f"expected at most {MAX_TAGS} tags, which is what an ENI takes")
+    return value
+
+
+def _zero_is_none(value: object) -> object:
+    return None if value == 0 and not isinstance(value, bool) else value
+
+
+_SHOWN_AS_TEXT = PlainSerializer(str, return_type=str)
+_TEXT_SCHEMA = WithJsonSchema({"type": "string"})
+
+Text = Annotated[str, Strict(), Field(min_length=1)]
+Flag = Annotated[bool, Strict()]
+Number = Annotated[int, Strict(), Field(ge=-MOST, le=MOST)]
+Count = Annotated[int, Strict(), Field(ge=0, le=MOST)]
+PerMinute = Annotated[int, Strict(), Field(ge=1, le=MOST)]
+Ratio = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
+SecretText = Annotated[Secret, PlainValidator(_secret), _SHOWN_AS_TEXT, _TEXT_SCHEMA]
+Seconds = Annotated[float, PlainValidator(_duration), WithJsonSchema({"type": "string", "format": "duration"})]
+Nanoseconds = Annotated[float, PlainValidator(_nanoseconds), WithJsonSchema({"type": "integer"})]
+Fraction = Annotated[float, PlainValidator(_fraction), _TEXT_SCHEMA]
+Network = Annotated[Prefix, PlainValidator(_prefix), _SHOWN_AS_TEXT, _TEXT_SCHEMA]
+NetworkPair = Annotated[
+    tuple[Prefix, ...], PlainValidator(_prefixes), PlainSerializer(_joined, return_type=str), _TEXT_SCHEMA
+]
+Destination = Annotated[Prefix, PlainValidator(_destination), _SHOWN_AS_TEXT, WithJsonSchema({"type": "object"})]
+TagEntry = Annotated[Tag, PlainValidator(_tag), WithJsonSchema({"type": "object"})]
+Tags = Annotated[Mapping[str, Annotated[str, Strict()]], AfterValidator(_few)]
+Bandwidth = Annotated[bool, PlainValidator(_bandwidth), WithJsonSchema({"type": "object"})]
+Mtu = Annotated[int | None, BeforeValidator(_zero_is_none)]
+
+
+def no_nothing(value: Any) -> Any:
+    """An object without the keys that are null or an empty text, which is how Terway writes that there is none."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: item for key, item in value.items() if item is not None and item != ""}
