@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from terway_edge.cli.options import add_config_option, settings_of
 from terway_edge.core.errors import EdgeError
 
-COMMANDS = ("agent", "status", "leases", "plugins", "routes", "config", "plan", "uninstall", "lab")
+COMMANDS = ("agent", "status", "leases", "plugins", "routes", "config", "plan", "uninstall", "lab", "emulator")
 
 
 def build_parser(
-    *, with_lab: bool = False, with_plan: bool = False, with_plugins: bool = False
+    *, with_lab: bool = False, with_plan: bool = False, with_emulator: bool = False, with_plugins: bool = False
 ) -> argparse.ArgumentParser:
     """Every command with its options; each sets `run`, a function of the parsed arguments giving the exit status.
 
-    The options of lab and plan and the plugins' commands are in modules that no other command need import.
+    The options of lab, plan and emulator and the plugins' commands are in modules that no other command need import.
     """
     parser = argparse.ArgumentParser(
         prog="terway-edge", description="Underlay addresses for pods, at the edge and in the cloud."
@@ -44,7 +45,9 @@ def build_parser(
 
     config = commands.add_parser("config", help="schema, validate or show the configuration")
     config.add_argument("what", choices=("schema", "validate", "show"))
+    config.add_argument("file", nargs="?", type=Path, metavar="FILE", help="validate: Terway's ConfigMap instead")
     config.add_argument("--running", action="store_true", help="show: what the running agent uses")
+    config.add_argument("--json", action="store_true", help="validate FILE: one JSON object instead of a table")
     add_config_option(config)
     config.set_defaults(run=_config)
 
@@ -65,6 +68,12 @@ def build_parser(
         from terway_edge.lab.command import add_arguments
 
         add_arguments(lab)
+    emulator = commands.add_parser("emulator", help="a local stand-in for the cloud's API, for tests of backends")
+    emulator.set_defaults(run=_emulator)
+    if with_emulator:
+        from terway_edge.cli.emulator import add_arguments as add_emulator_arguments
+
+        add_emulator_arguments(emulator)
     if with_plugins:
         from terway_edge.cli.plugins import add_plugin_commands
 
@@ -77,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     first = next(iter(words), "")
     if first in COMMANDS:
-        arguments = build_parser(with_lab=first == "lab", with_plan=first == "plan").parse_args(words)
+        parser = build_parser(with_lab=first == "lab", with_plan=first == "plan", with_emulator=first == "emulator")
+        arguments = parser.parse_args(words)
     else:
         from terway_edge.cli.plugins import parse
 
@@ -142,6 +152,12 @@ def _uninstall(arguments: argparse.Namespace) -> int:
         print(line.text, file=sys.stdout if line.is_done else sys.stderr)
         is_done &= line.is_done
     return 0 if is_done else 1
+
+
+def _emulator(arguments: argparse.Namespace) -> int:
+    from terway_edge.cli.emulator import run
+
+    return run(arguments)
 
 
 def _lab(arguments: argparse.Namespace) -> int:
