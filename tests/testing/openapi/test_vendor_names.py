@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-from pathlib import Path
-
 import pytest
 
 from terway_edge.testing.openapi.catalog import APIS
 from terway_edge.testing.openapi.fields import Cidr, Cidrs, Flag, Ip, Ips, JsonTexts, Number, TagList, Text, Texts
-from tests.testing.openapi.oracle.generate import PACKAGES, RECORDED, models, rendered
 from tests.testing.openapi.oracle.names import MODELS, class_parameters, differences
 from tests.testing.openapi.sdk import request_class
 from tests.testing.openapi.tour import tour
@@ -86,18 +81,3 @@ def test_answers_have_the_shapes_of_the_models(call, clock):
     for product, action, answer in seen:
         version = next(api.version for api in APIS if api.product == product)
         assert differences(MODELS[version][action]["response"], answer) == [], (product, action)
-
-
-def _site_packages() -> Path | None:
-    """Where the newer SDK's packages are, if anywhere."""
-    named = os.environ.get("TERWAY_EDGE_VENDOR_MODELS")
-    if named:
-        return Path(named)
-    specs = [importlib.util.find_spec(name) for name in PACKAGES.values()]
-    return Path(specs[0].origin).parents[1] if all(specs) else None
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(_site_packages() is None, reason="the vendor's newer SDK is not installed")
-def test_the_recorded_models_are_those_of_the_packages():
-    assert rendered(models(_site_packages())) == RECORDED.read_text()
