@@ -36,8 +36,8 @@ def test_what_was_left_broken_is_due_once_when_the_back_off_is_over():
 
 def test_a_fight_that_is_over_is_forgotten():
     fights = Fights()
-    for second in range(30):
-        fights.may_repair("route", float(second) / 3)
+    for fifth in range(TOLERATED + 10):
+        fights.may_repair("route", fifth / 5)
     assert fights.fought_over(10.0) == ["route"]
     assert fights.fought_over(10.0 + BACK_OFF_MAX + WINDOW + 1) == []
     assert fights.may_repair("route", 500.0)
