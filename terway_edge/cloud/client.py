@@ -47,8 +47,5 @@ class Client:
     def attempts(self, deadline: float) -> Attempts:
         return self._retrying.begin(deadline)
 
-    def seconds_to(self, deadline: float) -> float:
-        return deadline - self._retrying.clock.now()
-
     def close(self) -> None:
         self._transport.close()

@@ -55,15 +55,16 @@ class EnsReader:
         """All items. What comes or goes between two pages moves the others: then all is read again."""
         for _ in range(READINGS):
             found: dict[str, Answer] = {}
-            total, number, is_last = 0, 0, False
+            totals: set[int] = set()
+            number, is_last = 0, False
             while not is_last:
                 number += 1
                 answer = self._client.call(action, {**filters, "PageNumber": number, "PageSize": PAGE}, deadline)
                 items = answer.items(path)
                 found.update((item.text(key), item) for item in items)
-                total = answer.number("TotalCount")
-                is_last = not items or number * PAGE >= total
-            if len(found) >= total:
+                totals.add(answer.number("TotalCount"))
+                is_last = not items or len(totals) > 1 or len(found) >= max(totals)
+            if len(totals) == 1 and len(found) >= max(totals):
                 return list(found.values())
         raise not_understood(action, "the listing changes faster than it can be read")
 

@@ -6,7 +6,8 @@ import random
 import socket
 import time
 from collections.abc import Mapping
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from terway_edge.cloud.client import Client
 from terway_edge.cloud.credentials import FixedCredentials, of_texts
@@ -66,10 +67,15 @@ class World:
     def count(self, action: str) -> int:
         return len(self.emulator.log.calls(action))
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.ecs.close()
         self.ens.close()
         self.server.close()
+        if error is None:
+            assert self.emulator.violations() == []
 
 
 def local(endpoint: str) -> dict[str, Any]:

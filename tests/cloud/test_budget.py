@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from terway_edge.cloud import requests
 from terway_edge.cloud.budget import RATES, Budget
 from terway_edge.core.cloud import Cause, CloudError
-from tests.cloud.rig import Time, World
+from tests.cloud.rig import Time
 
 ASSIGN, ENIS, CREATE = requests.ECS_ASSIGN, requests.ECS_ENIS, requests.ECS_CREATE
 
@@ -81,22 +81,21 @@ def test_a_long_wait_is_logged(time_, caplog):
     assert "ecs:AssignPrivateIpAddresses waits 10.0 s" in caplog.text
 
 
-def test_built_in_rates_and_their_override(site):
+def test_built_in_rates_and_their_override(new_world, site):
     assert RATES["DescribeVSwitches"] == 300
-    world = World(site, rate_limit={"DescribeNetworkInterfaces": 3})
+    world = new_world(site, rate_limit={"DescribeNetworkInterfaces": 3})
     for _ in range(3):
         world.ecs.enis_of("i-1", world.deadline)
     with pytest.raises(CloudError, match="3 calls a minute"):
         world.ecs.enis_of("i-1", world.time.clock.now() + 5)
     world.ecs.vswitches(["vsw-h"], world.deadline)
-    world.close()
 
 
-def test_t32_ten_minutes_of_throttling_stay_within_the_budget(site):
+def test_t32_ten_minutes_of_throttling_stay_within_the_budget(new_world, site):
     """All calls throttled for ten minutes, then one in ten: calls stay within the bucket, pauses differ, and the
     first success comes within two minutes."""
     rate = 20
-    world = World(site, rate_limit={"DescribeNetworkInterfaces": rate})
+    world = new_world(site, rate_limit={"DescribeNetworkInterfaces": rate})
     world.faults(
         {"action": "*", "kind": "throttle", "until": 600},
         {"action": "*", "kind": "throttle", "since": 600, "probability": 0.1, "seed": 3},
@@ -117,4 +116,3 @@ def test_t32_ten_minutes_of_throttling_stay_within_the_budget(site):
     assert len(calls) <= rate + rate * 15
     assert 600 <= successes[0] <= 720
     assert len({round(pause, 3) for pause in world.time.pauses}) > 10
-    world.close()

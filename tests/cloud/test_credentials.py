@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+from pathlib import PosixPath
+from typing import ClassVar
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -80,6 +82,25 @@ def test_a_mounted_secret_that_is_rotated(tmp_path):
     assert provider.current(0) == of_texts("one", "secret1")
     write_directory(tmp_path, "two", "secret2", "token2")
     assert provider.current(0) == of_texts("two", "secret2", "token2")
+
+
+class Swapped(PosixPath):
+    """The Secret changes after the key id is read and before its secret is."""
+
+    swap: ClassVar = None
+
+    def open(self, *arguments, **options):
+        if self.name == "access-key-secret" and Swapped.swap:
+            swap, Swapped.swap = Swapped.swap, None
+            swap()
+        return super().open(*arguments, **options)
+
+
+def test_a_pair_is_of_one_time(tmp_path):
+    write_directory(tmp_path, "one", "secret1")
+    Swapped.swap = lambda: write_directory(tmp_path, "two", "secret2")
+    assert PathCredentials(Swapped(tmp_path)).current(0) == of_texts("two", "secret2")
+    assert Swapped.swap is None
 
 
 def test_unchanged_files_are_not_read_again(tmp_path):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from terway_edge.cloud.ecs_reading import EcsReader
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.cloud import AddressWish, Cause, CloudError, EniKind, EniStatus, EniWish, Instance, Limits
 from terway_edge.testing.openapi.site import EniSpec, VSwitchSpec
-from tests.cloud.rig import World
+from tests.cloud.rig import Canned, client_of
 
 WISH = EniWish("intent-1", "vsw-h", ("sg-1", "sg-2"), ipv4=3, tags={"creator": "terway-edge", "node": "n1"})
 
@@ -182,7 +183,7 @@ def test_enis_are_found_by_all_their_tags(ecs, world):
     assert len(ecs.find_enis(world.deadline)) == 4  # those of the instances too
 
 
-def test_all_pages_of_a_long_listing_are_read(site):
+def test_all_pages_of_a_long_listing_are_read(new_world, site):
     """ECS shows 500 ENIs in an answer at most."""
     vswitch = VSwitchSpec(id="vsw-wide", zone="cn-hangzhou-h", cidr=Prefix.parse("192.168.128.0/20"))
     vpc = site.regions[0].vpcs[0]
@@ -191,13 +192,32 @@ def test_all_pages_of_a_long_listing_are_read(site):
     )
     base = Address.parse("192.168.128.10").value
     enis = tuple(EniSpec(vswitch="vsw-wide", address=Address(4, base + number)) for number in range(1100))
-    world = World(site.model_copy(update={"regions": (region,), "enis": enis}))
-    try:
-        found = world.ecs.find_enis(world.deadline)
-        assert len({each.id for each in found}) == len(found) == 1102
-        assert world.count("DescribeNetworkInterfaces") == 3
-    finally:
-        world.close()
+    world = new_world(site.model_copy(update={"regions": (region,), "enis": enis}))
+    found = world.ecs.find_enis(world.deadline)
+    assert len({each.id for each in found}) == len(found) == 1102
+    assert world.count("DescribeNetworkInterfaces") == 3
+
+
+def test_a_listing_without_an_end_is_not_read_for_ever(time_):
+    """A token that comes again."""
+    page = {"NetworkInterfaceSets": {"NetworkInterfaceSet": []}, "NextToken": "again"}
+    reader = EcsReader(client_of(Canned(page, page, page), time_))
+    with pytest.raises(CloudError, match="the listing has no end"):
+        reader.enis({}, time_.clock.now() + 5)
+
+
+@pytest.mark.parametrize("action", ["AttachNetworkInterface", "DetachNetworkInterface", "DeleteNetworkInterface"])
+def test_a_missing_permission_is_told_whatever_the_state(ecs, world, eni, action):
+    world.faults({"action": action, "kind": "error", "code": "Forbidden.RAM", "status": 403})
+    verbs = {
+        "AttachNetworkInterface": lambda: ecs.attach(eni.id, "i-1", world.deadline),
+        "DetachNetworkInterface": lambda: ecs.detach(eni.id, "i-2", world.deadline),
+        "DeleteNetworkInterface": lambda: ecs.delete_eni(eni.id, world.deadline),
+    }
+    with pytest.raises(CloudError) as caught:
+        verbs[action]()
+    assert caught.value.cause is Cause.DENIED
+    assert world.count("DescribeNetworkInterfaces") == 0
 
 
 def test_instance(ecs, world):

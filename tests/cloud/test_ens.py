@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from terway_edge.cloud.ens_reading import EnsReader
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.cloud import AddressWish, Cause, CloudError, EniKind, EniStatus, EniWish, Instance, Limits
 from terway_edge.testing.openapi.site import EniSpec, EnsLimits
-from tests.cloud.rig import World
+from tests.cloud.rig import Canned, client_of
 
 WISH = EniWish("terway-edge-i-e1-1", "vsw-e1", ("sg-e1",))
 
@@ -56,10 +57,9 @@ def test_an_eni_is_made_once_for_a_name(ens, world):
     assert len(ens.find_enis(world.deadline)) == 4
 
 
-def test_only_the_site_that_is_set_is_listed(site):
-    world = World(site, ens_region="cn-elsewhere-1")
+def test_only_the_site_that_is_set_is_listed(new_world, site):
+    world = new_world(site, ens_region="cn-elsewhere-1")
     assert world.ens.find_enis(world.deadline) == []
-    world.close()
 
 
 def test_tags_are_refused_not_passed_over(ens, world):
@@ -137,10 +137,10 @@ def test_more_than_an_eni_takes_is_not_asked_for(ens, world, eni):
     assert world.count("AssignPrivateIpAddresses") == 0
 
 
-def test_a_limit_that_nobody_told_us_is_not_hammered(site):
+def test_a_limit_that_nobody_told_us_is_not_hammered(new_world, site):
     """ENS then says what it says to anything; three attempts are made."""
     limits = EnsLimits(addresses_per_eni=3)
-    world = World(site.model_copy(update={"ens_limits": limits}))
+    world = new_world(site.model_copy(update={"ens_limits": limits}))
     eni = world.ens.enis_of("i-e1", world.deadline)[-1]
     added = world.ens.assign(AddressWish("i", eni.id, ipv4=2), world.deadline)
     world.emulator.log.clear()
@@ -148,7 +148,6 @@ def test_a_limit_that_nobody_told_us_is_not_hammered(site):
         world.ens.assign(AddressWish("j", eni.id, before=(*eni.addresses, *added), ipv4=2), world.deadline)
     assert caught.value.error_code == "ens.interface.error"
     assert world.count("AssignPrivateIpAddresses") == 3
-    world.close()
 
 
 def test_nothing_but_ipv4_addresses_is_assigned(ens, world, eni):
@@ -185,10 +184,9 @@ def test_instance(ens, world):
     )
 
 
-def test_limits_are_configured(site):
-    world = World(site, ens_max_enis=5, ens_addresses_per_eni=26)
+def test_limits_are_configured(new_world, site):
+    world = new_world(site, ens_max_enis=5, ens_addresses_per_eni=26)
     assert world.ens.limits("any", world.deadline) == Limits(5, 26, 0)
-    world.close()
 
 
 def test_vswitches_with_their_gateways(ens, world):
@@ -206,10 +204,43 @@ def test_the_source_check_is_a_word_ens_does_not_know(ens, world, eni):
     assert world.emulator.log.calls("ModifyNetworkInterfaceAttribute") == []
 
 
-def test_all_pages_of_a_long_listing_are_read(site):
+def test_all_pages_of_a_long_listing_are_read(new_world, site):
     """ENS shows 50 ENIs in an answer at most."""
-    world = World(site.model_copy(update={"enis": tuple(EniSpec(vswitch="vsw-e1") for _ in range(120))}))
+    world = new_world(site.model_copy(update={"enis": tuple(EniSpec(vswitch="vsw-e1") for _ in range(120))}))
     found = world.ens.find_enis(world.deadline)
     assert len({each.id for each in found}) == len(found) == 123
     assert world.count("DescribeNetworkInterfaces") == 3
-    world.close()
+
+
+def page(first: int, last: int, total: int) -> dict[str, object]:
+    items = [
+        {"NetworkInterfaceId": f"eni-{number}", "MacAddress": "00:16:3e:00:00:01", "PrimaryIp": "10.0.0.1"}
+        for number in range(first, last)
+    ]
+    return {"NetworkInterfaceSets": {"NetworkInterfaceSet": items}, "TotalCount": total}
+
+
+def test_a_listing_that_changes_between_its_pages_is_read_again(time_):
+    """eni-0 goes after the first page: eni-50 moves there and is on none that is read."""
+    canned = Canned(page(0, 50, 60), page(51, 60, 59), page(1, 51, 59), page(51, 60, 59))
+    reader = EnsReader(client_of(canned, time_))
+    found = reader.enis({}, time_.clock.now() + 5)
+    assert {each.id for each in found} == {f"eni-{number}" for number in range(1, 60)}
+
+
+def test_a_listing_that_never_agrees_with_itself_is_not_read_for_ever(time_):
+    canned = Canned(*[page(0, 50, 60), page(51, 55, 60), page(0, 0, 60)] * 5)
+    with pytest.raises(CloudError, match="changes faster than it can be read"):
+        EnsReader(client_of(canned, time_)).enis({}, time_.clock.now() + 5)
+    assert len(canned.asked) == 9
+
+
+def test_a_smaller_page_than_was_asked_for_is_not_the_last(time_):
+    """The documentation names two largest sizes."""
+    canned = Canned(page(0, 10, 25), page(10, 20, 25), page(20, 25, 25))
+    assert len(EnsReader(client_of(canned, time_)).enis({}, time_.clock.now() + 5)) == 25
+
+
+def test_a_listing_without_a_count_is_what_its_page_shows(time_):
+    canned = Canned(page(0, 3, 0))
+    assert len(EnsReader(client_of(canned, time_)).enis({}, time_.clock.now() + 5)) == 3

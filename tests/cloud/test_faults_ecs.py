@@ -94,13 +94,12 @@ def test_listing(world, eni, fault):
     assert len(world.ecs.enis_of("i-1", world.deadline)) == 2
 
 
-def test_a_late_answer_is_a_lost_one(site):
-    world = World(site, read_timeout=0.3)
+def test_a_late_answer_is_a_lost_one(new_world, site):
+    world = new_world(site, read_timeout=0.3)
     world.faults({"action": "CreateNetworkInterface", "count": 1, "kind": "slow", "seconds": 0.6})
     made = world.ecs.create_eni(WISH, world.deadline)
     assert [each.id for each in world.ecs.find_enis(world.deadline, tags=WISH.tags)] == [made.id]
     assert world.count("CreateNetworkInterface") == 2
-    world.close()
 
 
 def test_when_all_answers_are_lost_the_same_wish_later_gives_the_same_eni(world):
@@ -191,6 +190,9 @@ def test_attaching_and_detaching_that_is_under_way_is_success(world):
     for _ in range(2):
         world.ecs.detach(made.id, "i-1", world.deadline)
     assert world.ecs.enis_of("i-1", world.deadline)[-1].status is EniStatus.DETACHING
+    with pytest.raises(CloudError) as caught:
+        world.ecs.attach(made.id, "i-1", world.deadline)
+    assert caught.value.cause is Cause.CONFLICT
 
 
 def test_a_released_instance_has_nothing_to_detach(world, eni):
@@ -214,13 +216,10 @@ LOSSES = st.lists(
 @given(losses=LOSSES)
 @settings(max_examples=25)
 def test_whatever_is_lost_there_is_one_of_each(losses):
-    world = World(example_site())
-    world.faults(*({"action": f"ecs:{action}", "calls": [n], "kind": "drop", "when": w} for action, n, w in losses))
-    try:
+    with World(example_site()) as world:
+        world.faults(*({"action": f"ecs:{action}", "calls": [n], "kind": "drop", "when": w} for action, n, w in losses))
         made = world.ecs.create_eni(WISH, world.deadline)
         added = world.ecs.assign(AddressWish("intent-2", made.id, ipv4=5), world.deadline)
         world.ecs.unassign(made.id, added[:2], world.deadline)
         (found,) = world.ecs.find_enis(world.deadline, tags=WISH.tags)
         assert set(found.addresses) == {*made.addresses, *added[2:]}
-    finally:
-        world.close()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terway_edge.core.cloud import AddressWish, Cause, CloudError, EniWish
+from terway_edge.core.cloud import AddressWish, Cause, CloudError, EniStatus, EniWish
 from terway_edge.testing.openapi.example import example_site
 from tests.cloud.rig import World
 from tests.cloud.test_faults_ecs import PASSING
@@ -61,6 +61,16 @@ def test_attach_detach_and_delete(world, fault):
     assert world.ens.find_enis(world.deadline, name=WISH.intent) == []
 
 
+def test_detaching_that_is_under_way_is_success(world, eni):
+    with world.emulator.outside() as outside:
+        outside.stop_instance("i-e1")
+    world.faults({"action": "DetachNetworkInterface", "kind": "stuck", "seconds": 20})
+    for _ in range(2):
+        world.ens.detach(eni.id, "i-e1", world.deadline)
+    assert world.count("DetachNetworkInterface") == 1
+    assert world.ens.enis_of("i-e1", world.deadline)[-1].status is EniStatus.DETACHING
+
+
 def test_an_eni_that_was_made_and_is_not_listed_yet_is_waited_for(world):
     """Listings lag: asking for another one would leave two."""
     world.faults({"action": "ens:DescribeNetworkInterfaces", "kind": "stale", "seconds": 5})
@@ -69,6 +79,23 @@ def test_an_eni_that_was_made_and_is_not_listed_yet_is_waited_for(world):
     assert made.name == WISH.intent
     assert world.count("CreateNetworkInterface") == 1
     assert world.time.pauses
+
+
+@pytest.mark.parametrize("action", ["CreateNetworkInterface", "AssignPrivateIpAddresses"])
+def test_a_lost_answer_and_a_listing_that_lags_leave_no_second_one(world, action):
+    eni = world.ens.enis_of("i-e1", world.deadline)[-1]
+    world.faults(
+        {"action": f"ens:{action}", "count": 1, "kind": "drop", "when": "after"},
+        {"action": "ens:DescribeNetworkInterfaces", "kind": "stale", "seconds": 2},
+    )
+    world.time.clock.advance(60)
+    if action == "CreateNetworkInterface":
+        world.ens.create_eni(WISH, world.deadline)
+        assert [each.name for each in world.emulator.enis() if each.name] == [WISH.intent]
+    else:
+        added = world.ens.assign(AddressWish("i", eni.id, before=eni.addresses, ipv4=1), world.deadline)
+        assert world.emulator.enis("i-e1")[-1].ipv4 == (eni.primary, *added)
+    assert world.count(action) == 1
 
 
 def test_when_all_answers_are_lost_the_same_wish_later_gives_the_same_addresses(world, eni):
@@ -129,13 +156,10 @@ LOSSES = st.lists(
 @given(losses=LOSSES)
 @settings(max_examples=25)
 def test_whatever_is_lost_there_is_one_of_each(losses):
-    world = World(example_site())
-    world.faults(*({"action": f"ens:{action}", "calls": [n], "kind": "drop", "when": w} for action, n, w in losses))
-    try:
+    with World(example_site()) as world:
+        world.faults(*({"action": f"ens:{action}", "calls": [n], "kind": "drop", "when": w} for action, n, w in losses))
         made = world.ens.create_eni(WISH, world.deadline)
         added = world.ens.assign(AddressWish("i", made.id, before=made.addresses, ipv4=4), world.deadline)
         world.ens.unassign(made.id, added[:2], world.deadline)
         (found,) = world.ens.find_enis(world.deadline, name=WISH.intent)
         assert set(found.addresses) == {made.primary, *added[2:]}
-    finally:
-        world.close()

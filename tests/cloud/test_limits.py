@@ -7,7 +7,7 @@ import pytest
 from terway_edge.cloud.limits import InstanceTypes, read_annotation
 from terway_edge.cloud.opening import open_ecs
 from terway_edge.core.cloud import Limits
-from tests.cloud.rig import World, surroundings
+from tests.cloud.rig import surroundings
 
 ITEM = {
     "InstanceTypeId": "ecs.g7.xlarge",
@@ -39,12 +39,11 @@ def test_an_annotation_that_tells_nothing(text):
         read_annotation(text)
 
 
-def test_what_the_node_tells_is_not_asked(site):
-    world = World(site)
+def test_what_the_node_tells_is_not_asked(new_world, site):
+    world = new_world(site)
     types = InstanceTypes()
     types.put(*read_annotation(json.dumps(ITEM)))
     ecs = open_ecs(world.settings, surroundings(world.time), types, world.deadline)
     assert ecs.limits("ecs.g7.xlarge", world.deadline) == Limits(4, 15, 1)
     assert world.emulator.log.total == 0
     ecs.close()
-    world.close()

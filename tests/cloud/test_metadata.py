@@ -18,13 +18,9 @@ WISH = EniWish("intent-1", "vsw-h", ("sg-1",), ipv4=2, ipv6=1)
 class Here:
     """i-1 with its metadata, and the API beside it."""
 
-    def __init__(self, site, **settings) -> None:
-        self.world = World(site, **settings)
-        self.time = self.world.time
-        self.emulator = self.world.emulator
-        self.server = Server(self.emulator, listen(), instance="i-1")
-        self.server.start()
-        self.http = MetadataHttp(self.time.clock, self.time.sleep, lambda: 0.5, f"http://{self.server.endpoint}")
+    def __init__(self, world: World, server: Server) -> None:
+        self.world, self.time, self.emulator = world, world.time, world.emulator
+        self.http = MetadataHttp(self.time.clock, self.time.sleep, lambda: 0.5, f"http://{server.endpoint}")
         self.metadata = EcsMetadata(self.http, self.time.clock, self.time.sleep)
 
     @property
@@ -40,16 +36,19 @@ class Here:
         self.emulator.load_faults(Script.model_validate({"faults": faults}))
         self.emulator.metadata_log.clear()
 
-    def close(self) -> None:
-        self.server.close()
-        self.world.close()
+
+@pytest.fixture
+def new_here(new_world, closing):
+    def make(site) -> Here:
+        world = new_world(site)
+        return Here(world, closing.enter_context(Server(world.emulator, listen(), instance="i-1")))
+
+    return make
 
 
 @pytest.fixture
-def here(site):
-    here = Here(site)
-    yield here
-    here.close()
+def here(new_here, site):
+    return new_here(site)
 
 
 def test_who_it_is(here):
@@ -74,9 +73,9 @@ def test_one_session_token_serves_for_hours_and_is_renewed(here):
     assert here.emulator.metadata_log.counts["metadata:PUT"] == 2
 
 
-def test_a_token_that_is_refused_is_fetched_anew_once(site):
+def test_a_token_that_is_refused_is_fetched_anew_once(new_here, site):
     instances = tuple(each.model_copy(update={"hardened_metadata": True}) for each in site.instances)
-    here = Here(site.model_copy(update={"instances": instances}))
+    here = new_here(site.model_copy(update={"instances": instances}))
     here.metadata.region(here.deadline)
     here.http._token = "old"
     assert here.metadata.region(here.deadline) == "cn-hangzhou"
@@ -85,7 +84,6 @@ def test_a_token_that_is_refused_is_fetched_anew_once(site):
         here.metadata.region(here.deadline)
     assert caught.value.cause is Cause.DENIED
     assert here.emulator.metadata_log.counts["metadata:GET"] == 2
-    here.close()
 
 
 def test_a_service_without_tokens_is_read_without(here):
@@ -136,8 +134,8 @@ def test_a_slow_service_is_waited_for_two_seconds_at_most(site):
         assert time.monotonic() - began < 2
 
 
-def test_addresses_show_some_seconds_later(site):
-    here = Here(site.model_copy(update={"pace": Pace(metadata_lag=4.0)}))
+def test_addresses_show_some_seconds_later(new_here, site):
+    here = new_here(site.model_copy(update={"pace": Pace(metadata_lag=4.0)}))
     here.time.clock.advance(60)
     made = here.add_eni()
     assert here.metadata.await_addresses(made.mac, here.deadline, present=made.addresses)
@@ -148,7 +146,6 @@ def test_addresses_show_some_seconds_later(site):
     here.world.ecs.unassign(made.id, added[:1], here.deadline)
     assert not here.metadata.await_addresses(made.mac, here.time.clock.now() + 0.5, absent=added[:1], present=added[1:])
     assert here.metadata.await_addresses(made.mac, here.deadline, absent=added[:1], present=added[1:])
-    here.close()
 
 
 def test_an_eni_that_is_not_there_has_no_addresses(here):

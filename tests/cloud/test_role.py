@@ -23,14 +23,13 @@ LIFE = 21600
 class Role:
     """Metadata of i-1 and a provider on it; `wall` moves with the clock."""
 
-    def __init__(self, site) -> None:
+    def __init__(self, site, closing) -> None:
         self.time = Time()
         self.began = time.time()
         site = site.model_copy(update={"pace": Pace(role_credentials=LIFE)})
         self.emulator = Emulator(site, clock=self.time.clock.now, wall=self.wall)
-        self.server = Server(self.emulator, listen(), instance="i-1")
-        self.server.start()
-        http = MetadataHttp(self.time.clock, self.time.sleep, lambda: 0.5, f"http://{self.server.endpoint}")
+        server = closing.enter_context(Server(self.emulator, listen(), instance="i-1"))
+        http = MetadataHttp(self.time.clock, self.time.sleep, lambda: 0.5, f"http://{server.endpoint}")
         self.provider = RoleCredentials(http, self.time.clock, self.wall)
 
     def wall(self) -> float:
@@ -48,10 +47,8 @@ class Role:
 
 
 @pytest.fixture
-def role(site):
-    role = Role(site)
-    yield role
-    role.server.close()
+def role(site, closing):
+    return Role(site, closing)
 
 
 def test_they_are_read_once_and_have_an_end(role):
@@ -133,14 +130,13 @@ def test_refused_ones_are_asked_for_anew(role):
     assert role.current() != old
 
 
-def test_an_instance_without_a_role_is_told(site):
+def test_an_instance_without_a_role_is_told(site, closing):
     instances = tuple(each.model_copy(update={"role": ""}) for each in site.instances)
-    role = Role(site.model_copy(update={"instances": instances}))
+    role = Role(site.model_copy(update={"instances": instances}), closing)
     with pytest.raises(CloudError) as caught:
         role.current()
     assert caught.value.cause is Cause.DENIED
     assert "attach it to the instance" in str(caught.value)
-    role.server.close()
 
 
 def test_calls_are_signed_with_them_over_their_whole_life(site):

@@ -14,7 +14,7 @@ from terway_edge.cloud.credentials import Credentials, from_environment, of_text
 from terway_edge.core.cloud import CloudError
 from terway_edge.testing.openapi import Server, listen
 from terway_edge.testing.openapi.site import KeySpec
-from tests.cloud.rig import OddApi, World, call, transport
+from tests.cloud.rig import OddApi, call
 
 CANARIES = ("LTAIcanaryKeyId", "canarySecretText", "canaryTokenText")
 FAULTS = [
@@ -32,12 +32,12 @@ FAULTS = [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[str(each and each["kind"]) for each in FAULTS])
 @pytest.mark.parametrize("is_known", [True, False])
-def test_a_call_that_fails_prints_none(site, caplog, capfd, monkeypatch, fault, is_known):
+def test_a_call_that_fails_prints_none(new_sender, new_world, site, caplog, capfd, monkeypatch, fault, is_known):
     monkeypatch.setenv("DEBUG", "sdk")
     caplog.set_level(logging.DEBUG)
     keys = (KeySpec(id=CANARIES[0], secret=CANARIES[1]),) if is_known else site.keys
-    world = World(site.model_copy(update={"keys": keys}))
-    sender = transport(world.time, world.server.endpoint, CANARIES[: 2 if is_known else 3], read_timeout=0.1)
+    world = new_world(site.model_copy(update={"keys": keys}))
+    sender = new_sender(world.time, world.server.endpoint, CANARIES[: 2 if is_known else 3], read_timeout=0.1)
     if fault:
         world.faults({"action": "*", **fault})
     text = ""
@@ -47,23 +47,19 @@ def test_a_call_that_fails_prints_none(site, caplog, capfd, monkeypatch, fault, 
         ours = error.__traceback__.tb_next.tb_next  # without this test and its helper
         text = "".join(traceback.TracebackException(type(error), error, ours, capture_locals=True).format())
         text += repr(error) + repr(vars(error))
-    finally:
-        sender.close()
-        world.close()
     text += caplog.text + "".join(capfd.readouterr())
     assert len(text) > 20
     assert [each for each in CANARIES if each in text] == []
 
 
-def test_a_server_that_repeats_what_it_was_sent_is_not_repeated(time_, caplog):
+def test_a_server_that_repeats_what_it_was_sent_is_not_repeated(new_sender, time_, caplog):
     caplog.set_level(logging.DEBUG)
     body = json.dumps({"Code": "Odd", "Message": " ".join(CANARIES), "RequestId": "R-1"}).encode()
     for status in (200, 400):
         with Server(OddApi(body, status), listen()) as server:
-            sender = transport(time_, server.endpoint, CANARIES)
+            sender = new_sender(time_, server.endpoint, CANARIES)
             with pytest.raises(CloudError) as caught:
                 call(sender, time_, requests.ECS_INSTANCES)
-            sender.close()
         assert "*** *** ***" in str(caught.value)
         assert [each for each in CANARIES if each in str(caught.value) + caplog.text] == []
 

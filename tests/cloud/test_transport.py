@@ -20,7 +20,7 @@ from terway_edge.cloud.transport import SdkTransport, known_endpoint
 from terway_edge.core.cloud import Cause, CloudError
 from terway_edge.testing.openapi import Emulator, Server, listen
 from terway_edge.testing.openapi.example import REGION
-from tests.cloud.rig import OddApi, World, call, local, transport
+from tests.cloud.rig import OddApi, call, local
 
 ASK = {"action": requests.ECS_INSTANCES, "InstanceIds": ["i-1"]}
 
@@ -30,49 +30,43 @@ def ask(sender, time_, **more):
 
 
 @pytest.fixture
-def sender(world):
-    found = transport(world.time, world.server.endpoint)
-    yield found
-    found.close()
+def sender(world, new_sender):
+    return new_sender(world.time, world.server.endpoint)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"5", b'"Code"', b"null", b"<html>", b"", b"\xff\xfe", b'{"Code"'])
 @pytest.mark.parametrize("status", [200, 400, 404, 502])
-def test_a_body_that_is_no_answer_tells_nothing(time_, body, status):
+def test_a_body_that_is_no_answer_tells_nothing(new_sender, time_, body, status):
     with Server(OddApi(body, status), listen()) as server:
-        sender = transport(time_, server.endpoint)
+        sender = new_sender(time_, server.endpoint)
         with pytest.raises(CloudError) as caught:
             ask(sender, time_)
-        sender.close()
     assert caught.value.cause is Cause.UNAVAILABLE
     assert caught.value.action == "DescribeInstances"
     assert caught.value.__context__ is None
 
 
-def test_a_redirect_is_not_followed(time_):
+def test_a_redirect_is_not_followed(new_sender, time_):
     with Server(OddApi(b"{}", 302), listen()) as server:
-        sender = transport(time_, server.endpoint)
+        sender = new_sender(time_, server.endpoint)
         with pytest.raises(CloudError):
             ask(sender, time_)
-        sender.close()
 
 
-def test_who_refuses_connections_is_named(time_):
-    sender = transport(time_, "127.0.0.1:9")
+def test_who_refuses_connections_is_named(new_sender, time_):
+    sender = new_sender(time_, "127.0.0.1:9")
     with pytest.raises(CloudError) as caught:
         ask(sender, time_)
     assert (
         str(caught.value) == "ecs:DescribeInstances: 127.0.0.1:9 refuses connections; check endpoint, port and firewall"
     )
-    sender.close()
 
 
-def test_a_name_that_does_not_resolve_is_told(time_):
-    sender = transport(time_, "ecs.invalid")
+def test_a_name_that_does_not_resolve_is_told(new_sender, time_):
+    sender = new_sender(time_, "ecs.invalid")
     with pytest.raises(CloudError) as caught:
         ask(sender, time_)
     assert "check DNS" in str(caught.value)
-    sender.close()
 
 
 def test_the_deadline_bounds_the_wait(world, sender):
@@ -90,12 +84,11 @@ def test_after_the_deadline_nothing_is_sent(world, sender):
     assert world.emulator.log.total == 0
 
 
-def test_the_user_agent_tells_whose_calls_these_are(time_):
+def test_the_user_agent_tells_whose_calls_these_are(new_sender, time_):
     api = OddApi(b"{}")
     with Server(api, listen()) as server:
-        sender = transport(time_, server.endpoint)
+        sender = new_sender(time_, server.endpoint)
         assert any("terway-edge/" in value for value in _headers(sender, time_))
-        sender.close()
 
 
 def _headers(sender, time_):
@@ -113,27 +106,24 @@ def _headers(sender, time_):
     return seen
 
 
-def test_a_netrc_file_adds_no_password(time_, tmp_path, monkeypatch):
+def test_a_netrc_file_adds_no_password(new_sender, time_, tmp_path, monkeypatch):
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     with Server(OddApi(b"{}"), listen()) as server:
-        sender = transport(time_, server.endpoint)
+        sender = new_sender(time_, server.endpoint)
         assert not any(isinstance(each, str) and each.startswith("Basic") for each in _headers(sender, time_))
-        sender.close()
 
 
-def test_calls_go_through_the_proxy_that_is_set(world):
-    sender = transport(world.time, "ecs.invalid", proxy=f"http://{world.server.endpoint}")
+def test_calls_go_through_the_proxy_that_is_set(new_sender, world):
+    sender = new_sender(world.time, "ecs.invalid", proxy=f"http://{world.server.endpoint}")
     assert ask(sender, world.time)["Instances"]
-    sender.close()
 
 
-def test_a_dead_proxy_is_told(time_):
-    sender = transport(time_, "ecs.invalid", proxy="http://127.0.0.1:9")
+def test_a_dead_proxy_is_told(new_sender, time_):
+    sender = new_sender(time_, "ecs.invalid", proxy="http://127.0.0.1:9")
     with pytest.raises(CloudError) as caught:
         ask(sender, time_)
     assert caught.value.cause is Cause.UNAVAILABLE
-    sender.close()
 
 
 class Rotating:
@@ -154,39 +144,42 @@ class Rotating:
         return False
 
 
-def rotating(world: World, *keys: Credentials) -> tuple[SdkTransport, Rotating]:
-    settings = CloudSettings(**local(world.server.endpoint))
-    provider = Rotating(*keys)
-    endpoints = {"ecs": world.server.endpoint}
-    return SdkTransport(settings, REGION, endpoints, provider, world.time.clock, {}), provider
+@pytest.fixture
+def rotating(world, closing):
+    def make(*keys: Credentials) -> tuple[SdkTransport, Rotating]:
+        settings = CloudSettings(**local(world.server.endpoint))
+        provider = Rotating(*keys)
+        endpoints = {"ecs": world.server.endpoint}
+        sender = SdkTransport(settings, REGION, endpoints, provider, world.time.clock, {})
+        closing.callback(sender.close)
+        return sender, provider
+
+    return make
 
 
-def test_a_key_that_was_replaced_is_taken_anew_once(world):
+def test_a_key_that_was_replaced_is_taken_anew_once(world, rotating):
     old, new = of_texts("gone", "gone"), of_texts("testid", "testsecret")
-    sender, provider = rotating(world, old, new)
+    sender, provider = rotating(old, new)
     assert ask(sender, world.time)["Instances"]
     assert provider.refused == [old]
     assert [each.code for each in world.emulator.log.calls()] == ["InvalidAccessKeyId.NotFound", ""]
-    sender.close()
 
 
-def test_a_key_that_is_refused_and_has_no_other_is_told(world):
-    sender, provider = rotating(world, of_texts("gone", "gone"))
+def test_a_key_that_is_refused_and_has_no_other_is_told(world, rotating):
+    sender, provider = rotating(of_texts("gone", "gone"))
     with pytest.raises(CloudError) as caught:
         ask(sender, world.time)
     assert caught.value.cause is Cause.DENIED
     assert len(provider.refused) == world.emulator.log.total == 1
-    sender.close()
 
 
-def test_what_is_refused_for_another_reason_renews_nothing(world):
+def test_what_is_refused_for_another_reason_renews_nothing(world, rotating):
     world.faults({"action": "*", "kind": "error", "code": "Forbidden.RAM", "status": 403})
-    sender, provider = rotating(world, of_texts("testid", "testsecret"))
+    sender, provider = rotating(of_texts("testid", "testsecret"))
     with pytest.raises(CloudError) as caught:
         ask(sender, world.time)
     assert "grant ecs:DescribeInstances on * in the RAM policy" in str(caught.value)
     assert provider.refused == []
-    sender.close()
 
 
 @pytest.mark.parametrize(
@@ -234,12 +227,12 @@ def encrypted(directory, name: str) -> socket.socket:
 
 @pytest.mark.filterwarnings("ignore:ssl:DeprecationWarning", "ignore::ResourceWarning")  # both the SDK's
 @pytest.mark.parametrize(("name", "trusted"), [("localhost", True), ("localhost", False), ("elsewhere", True)])
-def test_https_with_a_certificate(site, time_, tmp_path, name, trusted):
+def test_https_with_a_certificate(new_sender, site, time_, tmp_path, name, trusted):
     emulator = Emulator(site)
     with Server(emulator, encrypted(tmp_path, name)) as server:
         endpoint = server.endpoint.replace("127.0.0.1", "localhost")
         bundle = tmp_path / "ca.pem" if trusted else None
-        sender = transport(time_, endpoint, protocol="https", ca_bundle=bundle)
+        sender = new_sender(time_, endpoint, protocol="https", ca_bundle=bundle)
         if trusted and name == "localhost":
             assert ask(sender, time_)["Instances"]
         else:
@@ -248,4 +241,3 @@ def test_https_with_a_certificate(site, time_, tmp_path, name, trusted):
             assert caught.value.cause is Cause.UNAVAILABLE
             assert "certificate" in str(caught.value)
             assert emulator.log.total == 0
-        sender.close()

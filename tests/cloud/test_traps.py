@@ -23,54 +23,45 @@ from terway_edge.cloud.transport import SdkTransport
 from terway_edge.core.addresses import Address
 from terway_edge.core.cloud import AddressWish, Cause, CloudError, EniWish
 from terway_edge.core.errors import Bug
-from terway_edge.testing.openapi import Emulator, Server, listen
+from terway_edge.testing.openapi import Emulator, Script, Server, listen
 from terway_edge.testing.openapi.example import REGION
-from tests.cloud.rig import Canned, OddApi, Time, call, client_of, counting_socket, local, surroundings, transport
+from tests.cloud.rig import Canned, OddApi, Time, call, client_of, counting_socket, local, surroundings
 from tests.cloud.sdk_setters import SAMPLES, sdk_pairs
 
 WISH = EniWish("intent-1", "vsw-h", ("sg-1",), tags={"creator": "terway-edge"})
 
 
 @pytest.fixture
-def sender(world):
-    found = transport(world.time, world.server.endpoint)
-    yield found
-    found.close()
+def sender(world, new_sender):
+    return new_sender(world.time, world.server.endpoint)
 
 
 @pytest.fixture
-def odd(request):
+def odd(closing):
     """A server that answers every call with the body it is told."""
-    servers = []
 
     def start(body: bytes, status: int = 200) -> str:
-        servers.append(Server(OddApi(body, status), listen()))
-        servers[-1].start()
-        return servers[-1].endpoint
+        return closing.enter_context(Server(OddApi(body, status), listen())).endpoint
 
-    yield start
-    for server in servers:
-        server.close()
+    return start
 
 
-def test_trap_01_a_key_in_the_environment_beats_the_one_that_is_given(world, sender, monkeypatch):
+def test_trap_01_a_key_in_the_environment_beats_the_one_that_is_given(new_sender, world, sender, monkeypatch):
     monkeypatch.setenv("ALIYUN_ACCESS_KEY_ID", "stray")
     monkeypatch.setenv("ALIYUN_ACCESS_KEY_SECRET", "stray")
-    other = transport(world.time, world.server.endpoint)
+    other = new_sender(world.time, world.server.endpoint)
     assert call(other, world.time, requests.ECS_INSTANCES, InstanceIds=["i-1"])["Instances"]
-    other.close()
 
 
 @pytest.mark.filterwarnings("ignore:ssl:DeprecationWarning", "ignore::ResourceWarning")  # both the SDK's
-def test_trap_02_a_protocol_that_is_equal_and_not_identical_travels_unencrypted(world):
+def test_trap_02_a_protocol_that_is_equal_and_not_identical_travels_unencrypted(new_sender, world):
     protocol = "".join(["ht", "tps"])
     assert protocol is not "https"  # noqa: F632 - that is the trap
-    sender = transport(world.time, world.server.endpoint, protocol=protocol)
+    sender = new_sender(world.time, world.server.endpoint, protocol=protocol)
     with pytest.raises(CloudError) as caught:
         call(sender, world.time, requests.ECS_INSTANCES, InstanceIds=["i-1"])
     assert "does not speak TLS" in str(caught.value)
     assert world.emulator.log.total == 0
-    sender.close()
 
 
 def test_trap_03_plain_http_is_for_those_who_ask_for_it():
@@ -79,13 +70,12 @@ def test_trap_03_plain_http_is_for_those_who_ask_for_it():
         CloudSettings(ecs_endpoint="http://ecs.example.com")
 
 
-def test_trap_04_no_proxy_is_ignored(world, monkeypatch):
+def test_trap_04_no_proxy_is_ignored(new_sender, world, monkeypatch):
     dead = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "10.0.0.0/8,127.0.0.0/8"}
     for name, value in dead.items():
         monkeypatch.setenv(name, value)
-    sender = transport(world.time, world.server.endpoint, environ=dead, proxy=None)
+    sender = new_sender(world.time, world.server.endpoint, environ=dead, proxy=None)
     assert call(sender, world.time, requests.ECS_INSTANCES, InstanceIds=["i-1"])["Instances"]
-    sender.close()
 
 
 @pytest.mark.parametrize("action", ["DescribeNetworkInterfaces", "AttachNetworkInterface", "CreateNetworkInterface"])
@@ -181,21 +171,19 @@ def test_trap_15_a_refused_signature_without_a_colon_breaks_the_sdk(world, sende
     assert "check the AccessKey" in str(caught.value)
 
 
-def test_trap_15_a_wrong_secret_is_told_as_such(world):
-    sender = transport(world.time, world.server.endpoint, ("testid", "wrong"))
+def test_trap_15_a_wrong_secret_is_told_as_such(new_sender, world):
+    sender = new_sender(world.time, world.server.endpoint, ("testid", "wrong"))
     with pytest.raises(CloudError) as caught:
         call(sender, world.time, requests.ECS_INSTANCES, InstanceIds=["i-1"])
     assert caught.value.error_code == "SignatureDoesNotMatch"
     assert caught.value.cause is Cause.DENIED
-    sender.close()
 
 
-def test_trap_16_an_empty_parameter_is_signed_too(world, sender, odd):
+def test_trap_16_an_empty_parameter_is_signed_too(new_sender, world, sender, odd):
     api = OddApi(b"{}")
     with Server(api, listen()) as server:
-        other = transport(world.time, server.endpoint)
+        other = new_sender(world.time, server.endpoint)
         call(other, world.time, requests.ECS_INSTANCES, InstanceIds=["i ~*+/", "变"])
-        other.close()
     assert ("SignatureType", "") in api.seen[0].pairs
     assert world.emulator.handle(api.seen[0]).status == 200
 
@@ -214,15 +202,19 @@ def test_trap_17_a_client_that_cannot_be_made_complains_when_it_is_collected(tmp
     gc.collect()
 
 
-def test_trap_18_fewer_connections_than_threads_are_opened_anew_all_the_time(site):
+def test_trap_18_fewer_connections_than_threads_are_opened_anew_all_the_time(new_sender, site):
     clock = Time()
-    emulator = Emulator(site)
+    slow = {"action": "*", "kind": "slow", "seconds": 0.02}
+    emulator = Emulator(site, faults=Script.model_validate({"faults": [slow]}))
     listening = counting_socket()
     with Server(emulator, listening) as server:
-        sender = transport(clock, server.endpoint, threads=8)
+        sender = new_sender(clock, server.endpoint, threads=8)
+
+        together = threading.Barrier(8)
 
         def work() -> None:
             for _ in range(10):
+                together.wait()
                 call(sender, clock, requests.ECS_INSTANCES, InstanceIds=["i-1"])
 
         threads = [threading.Thread(target=work) for _ in range(8)]
@@ -230,18 +222,16 @@ def test_trap_18_fewer_connections_than_threads_are_opened_anew_all_the_time(sit
             thread.start()
         for thread in threads:
             thread.join()
-        sender.close()
     assert emulator.log.total == 80
     assert listening.accepted <= 8
 
 
-def test_trap_19_the_endpoint_of_ens_is_asked_of_a_service_on_the_internet(world):
+def test_trap_19_the_endpoint_of_ens_is_asked_of_a_service_on_the_internet(new_sender, world):
     """Every request has its endpoint: the resolver is never asked."""
-    sender = transport(world.time, world.server.endpoint)
+    sender = new_sender(world.time, world.server.endpoint)
     sender._client._endpoint_resolver = None
     assert call(sender, world.time, requests.ENS_INSTANCES, InstanceIds=["i-e1"])["Instances"]
     assert CloudSettings().ens_endpoint == "ens.aliyuncs.com"
-    sender.close()
 
 
 def test_trap_20_endpoints_are_added_in_two_orders_of_arguments(world, odd):
@@ -295,20 +285,18 @@ def test_trap_22_the_two_exceptions_of_the_sdk_have_no_base(world, sender, fault
 
 
 @pytest.mark.parametrize("code", [403, "InternalError", "500"])
-def test_trap_23_an_error_with_status_200_is_a_success(world, odd, code):
-    sender = transport(world.time, odd(json.dumps({"Code": code, "Message": "no", "RequestId": "R-1"}).encode()))
+def test_trap_23_an_error_with_status_200_is_a_success(new_sender, world, odd, code):
+    sender = new_sender(world.time, odd(json.dumps({"Code": code, "Message": "no", "RequestId": "R-1"}).encode()))
     with pytest.raises(CloudError) as caught:
         call(sender, world.time, requests.ENS_INSTANCES, InstanceIds=["i-e1"])
     assert caught.value.error_code == str(code)
     assert (caught.value.http_status, caught.value.request_id) == (200, "R-1")
-    sender.close()
 
 
 @pytest.mark.parametrize("code", [0, "0", None, ""])
-def test_trap_23_code_0_is_a_success(world, odd, code):
-    sender = transport(world.time, odd(json.dumps({"Code": code, "Found": 1}).encode()))
+def test_trap_23_code_0_is_a_success(new_sender, world, odd, code):
+    sender = new_sender(world.time, odd(json.dumps({"Code": code, "Found": 1}).encode()))
     assert call(sender, world.time, requests.ENS_INSTANCES, InstanceIds=["i-e1"])["Found"] == 1
-    sender.close()
 
 
 def test_trap_24_the_sdk_logs_signed_urls(world, sender, caplog, capfd, monkeypatch):
