@@ -68,7 +68,7 @@ class Service:
             if ticket.cancelled or client.gone():
                 raise Retry("not begun: the sandbox was deleted, or its caller went away, while it waited")
             resumed = self._resume(sandbox)
-            lease = resumed or self._dispatcher.allocate(view.selection.backend, sandbox, view)
+            lease = resumed or self._dispatcher.allocate(view.selection.backend, sandbox, view, deadline)
             try:
                 attachment = self._dispatcher.attach(sandbox, lease, view)
                 taken = not client.gone() and not ticket.cancelled and deliver(attachment)

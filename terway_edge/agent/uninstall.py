@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from terway_edge.kernel.nft import NftFirewall
 
 IN_RUN = ("cni.sock", "heartbeat", ".heartbeat.tmp", "agent.lock", "leases.*")
-IN_STATE = ("leases.*", "bgp.json", "bgp.json.tmp")
+IN_STATE = ("leases.*", "bgp.json", "bgp.json.tmp", "eni.json", "eni.json.tmp")
 IN_SPOOL = ("*.del", "*.bad", "*.tmp", ".lock")
 
 

@@ -22,6 +22,7 @@ def read_node(item: Mapping[Any, Any]) -> Node:
         _internal_addresses(status.get("addresses")),
         _pod_cidrs(spec),
         read_text(metadata, "uid", "metadata.uid"),
+        read_text(spec, "providerID", "spec.providerID"),
     )
 
 

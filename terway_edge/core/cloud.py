@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 from terway_edge.core.addresses import Address, Prefix
-from terway_edge.core.errors import TRY_AGAIN, EdgeError
+from terway_edge.core.errors import TRY_AGAIN, EdgeError, Refused
 
 
 class EniStatus(StrEnum):
@@ -229,6 +229,33 @@ class Cloud(Protocol):
 
     def disable_source_check(self, eni: str, deadline: float) -> None:
         """Let packets with other sources than the ENI's addresses pass, where the API has such a check."""
+
+
+class Api(StrEnum):
+    """Whose virtual machine the node is: one of the cloud, or one of an edge site."""
+
+    ECS = "ecs"
+    ENS = "ens"
+
+
+class Clouds(Protocol):
+    """The APIs that the agent can call."""
+
+    def open(self, api: Api, deadline: float) -> Cloud:
+        """Ready to be called. Raises CloudError, or Refused if the settings have no cloud."""
+
+    def metadata(self) -> Metadata:
+        """What the instance is told about itself. Raises as `open`."""
+
+
+class NoClouds:
+    """`Clouds` of an agent that has none."""
+
+    def open(self, api: Api, deadline: float) -> NoReturn:
+        raise Refused(f"cloud support is not configured: nothing is known of an API of {api.upper()}")
+
+    def metadata(self) -> NoReturn:
+        raise Refused("cloud support is not configured: the instance's metadata is not read")
 
 
 class SeenEni(NamedTuple):

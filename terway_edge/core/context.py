@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from terway_edge.core.cloud import Clouds, NoClouds
 from terway_edge.core.plumbing import Plumbing
-from terway_edge.core.ports import Clock, Events, Firewall, Kernel, Statuses
+from terway_edge.core.ports import Clock, ConfigMaps, Events, Firewall, Kernel, Statuses, no_config_maps
 
 if TYPE_CHECKING:
     from terway_edge.core.config import Settings
@@ -30,3 +31,5 @@ class BackendContext:
     events: Events
     statuses: Statuses
     settings: Settings
+    clouds: Clouds = field(default_factory=NoClouds)
+    config_maps: ConfigMaps = no_config_maps

@@ -76,8 +76,8 @@ class Dispatcher:
 
     # --- one pod ---------------------------------------------------------------------------------------------------
 
-    def allocate(self, backend: str, sandbox: Sandbox, view: NodeView) -> Lease:
-        lease = self._one(backend, "allocate")(sandbox=sandbox, view=view)
+    def allocate(self, backend: str, sandbox: Sandbox, view: NodeView, deadline: float) -> Lease:
+        lease = self._one(backend, "allocate")(sandbox=sandbox, view=view, deadline=deadline)
         if not isinstance(lease, Lease):
             raise Bug(f"backend {backend} answered allocate with {type(lease).__name__}, expected a Lease")
         if (lease.key, lease.backend) != (sandbox.key, backend):

@@ -85,13 +85,14 @@ class Hooks:
     # --- one pod ------------------------------------------------------------------------------------------------
 
     @hookspec(firstresult=True)
-    def terway_edge_allocate(self, sandbox: Sandbox, view: NodeView) -> Lease:
+    def terway_edge_allocate(self, sandbox: Sandbox, view: NodeView, deadline: float) -> Lease:
         """Called for CNI ADD: hold addresses for a sandbox.
 
         Idempotent per `sandbox.key`: a second call returns the same lease. `BackendContext.ipam` does all of this.
 
         :param sandbox: the sandbox that wants addresses.
         :param view: the node as last seen.
+        :param deadline: seconds of `BackendContext.clock` by which the caller wants an answer.
         :returns: the lease, already in the store.
         :raises Retry: no address now (`after` says when), or a record could not be written.
         :raises Refused: never with this input.

@@ -86,6 +86,8 @@ class Node(NamedTuple):
     """InternalIP addresses, in the object's order, at most one per family counts."""
     pod_cidrs: tuple[Prefix, ...]
     uid: str = ""
+    provider_id: str = ""
+    """What the cloud knows it by, `region.instance-id` on Alibaba Cloud; empty elsewhere."""
 
     def address(self, family: int) -> Address | None:
         """The node's InternalIP of a family."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 
 from terway_edge.core.addresses import Prefix
@@ -45,10 +45,13 @@ class Plumbing:
         taken = [link.ifindex for link in kernel.dump(Link) if link.ifindex >= FIRST_IFINDEX]
         self._indexes = count(max(taken, default=FIRST_IFINDEX - 1) + 1)
 
-    def forward_packets(self, view: NodeView) -> None:
-        """Let the node forward its pods' packets; again is harmless. Raises Retry if the kernel refuses."""
+    def forward_packets(self, view: NodeView, families: Collection[int] = ()) -> None:
+        """Let the node forward its pods' packets; again is harmless. Raises Retry if the kernel refuses.
+
+        :param families: of pods' addresses, beside those of the node's pod CIDRs
+        """
         sysctls = [Sysctl("ipv4/ip_forward", "1")]
-        if any(prefix.family == 6 for prefix in view.node.pod_cidrs):
+        if 6 in families or any(prefix.family == 6 for prefix in view.node.pod_cidrs):
             if view.uplink is not None:
                 # A forwarding host ignores router advertisements unless told so: keep its default route.
                 sysctls.append(Sysctl(f"ipv6/conf/{view.uplink.name}/accept_ra", "2", when="1"))

@@ -153,6 +153,17 @@ class StatusEntry(NamedTuple):
     value: Mapping[str, Json] | None
 
 
+class ConfigMaps(Protocol):
+    """The ConfigMaps of namespace kube-system that concern networking."""
+
+    def __call__(self, name: str) -> Mapping[str, object] | None:
+        """The `data` of one; None if there is none of that name."""
+
+
+def no_config_maps(name: str) -> None:
+    """`ConfigMaps` of a cluster that has none."""
+
+
 class Statuses(Protocol):
     def write_status(self, entry: StatusEntry) -> None:
         """Never raises and never blocks for long; an entry that is there already is not written again."""

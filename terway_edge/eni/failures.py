@@ -6,6 +6,7 @@ from terway_edge.core.cloud import Cause, CloudError
 from terway_edge.eni import sweep
 from terway_edge.eni.actions import READS, Action, Assign, Attach, Create, Delete, Detach, Unassign
 from terway_edge.eni.holds import LASTING, PASSING
+from terway_edge.eni.leaving import detached
 from terway_edge.eni.making import give_up
 from terway_edge.eni.state import State
 
@@ -28,9 +29,7 @@ def failed(state: State, action: Action, error: CloudError, now: float) -> None:
         case Assign():
             _assign(state, action, error, now)
         case Detach():
-            # In a state that does not allow it: perhaps it is detached already.
-            state.leaving[action.eni].is_bound = False
-            state.leaving[action.eni].detached_at = now
+            detached(state, action.eni, now)  # in a state that does not allow it: perhaps it was before
         case Delete():
             _delete(state, action, now)
         case Unassign():
@@ -95,7 +94,9 @@ def _assign(state: State, action: Assign, error: CloudError, now: float) -> None
 
 
 def _delete(state: State, action: Delete, now: float) -> None:
-    leaving = state.leaving[action.eni]
+    leaving = state.leaving.get(action.eni)
+    if leaving is None:
+        return  # it has moved meanwhile
     if leaving.is_orphan:
         # It is in use after all, or being changed by somebody: begin with two looks again.
         del state.leaving[action.eni]

@@ -22,6 +22,7 @@ class Feeder:
     def __init__(self, ipam: Ipam) -> None:
         self._ipam = ipam
         self._fed: dict[str, frozenset[Address]] = {}
+        self._refused: set[Address] = set()
         self._barred: frozenset[Address] = frozenset()
         self.order: tuple[tuple[str, ...], ...] = ()
         self.arrivals = 0
@@ -79,8 +80,11 @@ class Feeder:
         try:
             self._ipam.add_pool(name, addresses=(address,))
         except Refused as error:
-            log.warning("%s; it is tried again", error)
+            if address not in self._refused:
+                log.warning("%s; it is added when that one has let it go", error)
+            self._refused.add(address)
             return False
+        self._refused.discard(address)
         self.arrivals += 1
         return True
 

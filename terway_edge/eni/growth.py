@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from terway_edge.core.addresses import Prefix
 from terway_edge.core.cloud import AddressWish, EniWish
 from terway_edge.eni.actions import Action, Assign, Create, Item
 from terway_edge.eni.demand import Tally, shortage, slack
 from terway_edge.eni.holds import PASSING
 from terway_edge.eni.moment import Moment
 from terway_edge.eni.policy import INTENT_TAG, EniSelection, own_tags
-from terway_edge.eni.records import Held, Making, count, pods_of
+from terway_edge.eni.records import Held, Making, pods_of
 from terway_edge.eni.state import MOST_CALLS, State
 
 GATHER = 0.2  # seconds that a pod waits for others, so that one call serves them all
@@ -122,12 +123,10 @@ def security_groups(state: State) -> tuple[str, ...]:
 
 def _space(state: State, held: Held) -> dict[int, int]:
     """Addresses or prefixes that the ENI still takes, by family."""
-    limits = state.site.limits
-    items = list(state.on_board(held))
-    return {
-        4: max(limits.ipv4_per_eni - sum(count(items, 4)), 0),
-        6: max(limits.ipv6_per_eni - sum(count(items, 6)), 0),
-    }
+    limits, parting = state.site.limits, state.partings.open(held.eni.id)
+    most = {4: limits.ipv4_per_eni, 6: limits.ipv6_per_eni}
+    others = [item.family for item in (*held.noticed, *parting)]
+    return {family: max(most[family] - held.size(family) - others.count(family), 0) for family in most}
 
 
 def _fill(state: State, rest: _Rest, moment: Moment) -> Iterator[Action]:
@@ -191,9 +190,9 @@ def new_intent(state: State) -> str:
 
 def _address_wish(state: State, held: Held, pods: int) -> AddressWish:
     shape, intent = state.shape, new_intent(state)
-    before = tuple(state.on_board(held))
+    before = (*held.items, *held.noticed, *state.partings.open(held.eni.id))
     if shape.unit > 1:
-        has_six = any(count(held.items, 6))
+        has_six = any(isinstance(item, Prefix) and item.family == 6 for item in held.items)
         six = int(6 in shape.families and not has_six)
         return AddressWish(intent, held.eni.id, before, ipv4_prefixes=-(-pods // shape.unit), ipv6_prefixes=six)
     level = held.pods(shape) + pods

@@ -18,7 +18,7 @@ from terway_edge.core.models import Condition, Lease, Sandbox
 from terway_edge.core.names import Key
 from terway_edge.core.ports import Clock, Events
 from terway_edge.eni.actions import READS, Action, Delete, Detach, Unassign
-from terway_edge.eni.calls import call
+from terway_edge.eni.calls import Outcome, call
 from terway_edge.eni.feeding import Feeder, lease_eni
 from terway_edge.eni.intents import Intents, Memory
 from terway_edge.eni.policy import Policy, Site
@@ -79,13 +79,22 @@ class Keeper:
 
     def carry_out(self, action: Action) -> None:
         """Make the call and take in what became of it. Raises nothing that the cloud does."""
+        self.hear(action, self.ask(action))
+
+    def ask(self, action: Action) -> Outcome | CloudError:
+        """Make the call."""
         try:
-            outcome = call(self._cloud, self._instance, action, self._clock.now() + CALL)
+            return call(self._cloud, self._instance, action, self._clock.now() + CALL)
         except CloudError as error:
-            self._fail(action, error)
+            return error
         except Exception as error:
             log.exception("%s of %s broke", action.verb, action.subject)
-            self._fail(action, CloudError(f"{type(error).__name__}: {error}", action="", cause=Cause.UNAVAILABLE))
+            return CloudError(f"{type(error).__name__}: {error}", action="", cause=Cause.UNAVAILABLE)
+
+    def hear(self, action: Action, outcome: Outcome | CloudError) -> None:
+        """Take in what became of a call."""
+        if isinstance(outcome, CloudError):
+            self._fail(action, outcome)
         else:
             with self._lock:
                 outcome(self._pool, self._clock.now())

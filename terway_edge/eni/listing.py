@@ -36,9 +36,7 @@ def looked(state: State, enis: Iterable[Eni], asked_at: float, now: float) -> No
     state.newcomers = {eni: at for eni, at in state.newcomers.items() if eni in state.strangers}
     for held in [held for id, held in state.enis.items() if id not in listed]:
         _absent(state, held, asked_at, now)
-    for eni_id in state.partings.enis():
-        if eni_id not in state.enis:  # not ours to change any more, but an old list may show it once more
-            state.partings.close(eni_id, state.partings.open(eni_id), now)
+    _end_unfinished(state, now)
     if any(held.missing or held.noticed or not held.is_present for held in state.enis.values()) or state.newcomers:
         state.look_soon(asked_at + SECOND_LOOK)
 
@@ -85,7 +83,7 @@ def _on_its_way_out(state: State, eni: Eni, asked_at: float) -> None:
 def _hold(state: State, eni: Eni, now: float) -> None:
     items = {item: now for item in items_of(eni) if not state.partings.has(eni.id, item)}
     state.enis[eni.id] = Held(eni, now, items)
-    _found_again(state, items)
+    _found_again(state, eni.id, items)
 
 
 def _compare(state: State, held: Held, eni: Eni, asked_at: float, now: float) -> None:
@@ -103,7 +101,7 @@ def _compare(state: State, held: Held, eni: Eni, asked_at: float, now: float) ->
     held.noticed = {item: at for item, at in held.noticed.items() if item in listed}
     fresh = [item for item in listed if item not in held.items and not state.partings.has(eni.id, item)]
     held.add([item for item in fresh if _is_confirmed(held.noticed, item, asked_at)], now)
-    _found_again(state, held.items)
+    _found_again(state, eni.id, held.items)
     held.missing = {
         item: held.missing.get(item, asked_at)
         for item, learnt_at in held.items.items()
@@ -133,9 +131,15 @@ def _absent(state: State, held: Held, asked_at: float, now: float) -> None:
 def _lose(state: State, held: Held) -> None:
     """The pool has it no more."""
     del state.enis[held.eni.id]
-    wish = state.assigning.pop(held.eni.id, None)
-    if wish is not None:
-        state.vswitches.settle(wish.intent, 0)
+
+
+def _end_unfinished(state: State, now: float) -> None:
+    """What was under way on ENIs that the pool has not, or not any more: they are not ours to change."""
+    for eni in [eni for eni in state.assigning if eni not in state.enis]:
+        state.vswitches.settle(state.assigning.pop(eni).intent, 0)
+    for eni in state.partings.enis():
+        if eni not in state.enis:  # an old list may show it once more
+            state.partings.close(eni, state.partings.open(eni), now)
 
 
 def _drop(state: State, held: Held, items: list[Item], now: float) -> None:
@@ -151,7 +155,8 @@ def _drop(state: State, held: Held, items: list[Item], now: float) -> None:
     held.drop(items)
 
 
-def _found_again(state: State, items: Iterable[Item]) -> None:
+def _found_again(state: State, eni: str, items: Iterable[Item]) -> None:
+    """On the same ENI: on another one it is of no use to its pod."""
     if state.lost:
         found = {address for item in items for address in addresses_of(item, state.shape)}
-        state.lost = {address: eni for address, eni in state.lost.items() if address not in found}
+        state.lost = {address: of for address, of in state.lost.items() if of != eni or address not in found}

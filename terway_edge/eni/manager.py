@@ -229,6 +229,7 @@ class Manager:
             self._trouble = str(error)
             return False
         self._keeper = self._build(site, self._lock)
+        self._announce()  # pods that came before become demand
         return True
 
     def _turn(self, keeper: Keeper) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.addresses import Address
 from terway_edge.core.cloud import AddressWish, Eni, EniWish
 from terway_edge.eni.actions import Item
 from terway_edge.eni.policy import BLOCK, Shape
@@ -27,6 +27,7 @@ class Held:
     noticed: dict[Item, float] = field(default_factory=dict)
     absent_at: float | None = None
     _offer: dict[int, frozenset[Address]] | None = None
+    _sizes: dict[int, int] | None = None
 
     @property
     def is_present(self) -> bool:
@@ -36,13 +37,13 @@ class Held:
         for item in items:
             self.items.setdefault(item, at)
             self.noticed.pop(item, None)
-        self._offer = None
+        self._offer = self._sizes = None
 
     def drop(self, items: Iterable[Item]) -> None:
         for item in items:
             self.items.pop(item, None)
             self.missing.pop(item, None)
-        self._offer = None
+        self._offer = self._sizes = None
 
     def offer(self, shape: Shape) -> dict[int, frozenset[Address]]:
         """Addresses for pods, by family; those missing are among them."""
@@ -53,6 +54,12 @@ class Held:
                     found[item.family].update(addresses_of(item, shape))
             self._offer = {family: frozenset(addresses) for family, addresses in found.items()}
         return self._offer
+
+    def size(self, family: int) -> int:
+        """Addresses and prefixes of a family."""
+        if self._sizes is None:
+            self._sizes = {each: sum(item.family == each for item in self.items) for each in (4, 6)}
+        return self._sizes[family]
 
     def pods(self, shape: Shape) -> int:
         """How many it serves, those that have an address included."""
@@ -113,16 +120,6 @@ def addresses_of(item: Item, shape: Shape) -> Iterator[Address]:
 
 def items_of(eni: Eni) -> tuple[Item, ...]:
     return (*eni.addresses, *eni.prefixes)
-
-
-def count(items: Iterable[Item], family: int) -> tuple[int, int]:
-    """Addresses and prefixes of a family."""
-    addresses = prefixes = 0
-    for item in items:
-        if item.family == family:
-            prefixes += isinstance(item, Prefix)
-            addresses += isinstance(item, Address)
-    return addresses, prefixes
 
 
 def pods_of(wish: AddressWish, shape: Shape) -> int:

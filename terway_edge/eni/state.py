@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from terway_edge.core.addresses import Address
 from terway_edge.core.cloud import AddressWish, CloudError, Eni, EniKind
 from terway_edge.core.names import Key
 from terway_edge.core.ports import Event, Severity
-from terway_edge.eni.actions import Action, Item
+from terway_edge.eni.actions import Action
 from terway_edge.eni.holds import Holds
 from terway_edge.eni.intents import Left, Made, Memory
 from terway_edge.eni.moment import Moment
@@ -132,12 +132,6 @@ class State:
             if any(address in addresses for addresses in held.offer(self.shape).values()):
                 return held
         return None
-
-    def on_board(self, held: Held) -> Iterator[Item]:
-        """Everything that counts against what the ENI takes, as far as is known."""
-        yield from held.items
-        yield from held.noticed
-        yield from self.partings.open(held.eni.id)
 
     def is_in_use(self, eni: str) -> bool:
         """Whether any pod has an address of it."""

@@ -6,12 +6,11 @@ No call is repeated within: a fault is what the caller gets.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.addresses import Address
 from terway_edge.core.cloud import (
     AddressWish,
     Cause,
@@ -27,22 +26,15 @@ from terway_edge.core.cloud import (
 )
 from terway_edge.core.ports import Clock
 from terway_edge.testing.cloud_faults import PREVENTING, Fault, Made
-from terway_edge.testing.fake_vswitches import FakeVSwitches, NoneLeft, addresses4
+from terway_edge.testing.fake_enis import INSTANCE, FakeEnis, Item, without
+from terway_edge.testing.fake_vswitches import NoneLeft
 
 ECS = Features(True, True, True, True, True, True, 10)
 ENS = Features(False, False, False, False, False, False, 1)
-INSTANCE = Instance("i-node", "ecs.fake", "zone-a", "vpc-a", "vsw-a")
-Item = Address | Prefix
 T = TypeVar("T")
 
 
-class _Change(NamedTuple):
-    due: float
-    status: EniStatus | None
-    """None: gone."""
-
-
-class FakeCloud:
+class FakeCloud(FakeEnis):
     """`core.cloud.Cloud` of one instance. `calls` are all made so far; `faults` of a verb are used up in order."""
 
     def __init__(
@@ -55,24 +47,14 @@ class FakeCloud:
         zones: Mapping[str, str] | None = None,
         attach_seconds: float = 3.0,
     ) -> None:
-        self._clock = clock
+        super().__init__(clock, vswitches, zones, attach_seconds)
         self._limits = limits
         self._features = features
-        self._attach_seconds = attach_seconds
-        self._vswitches = FakeVSwitches(vswitches or {"vsw-a": "10.0.0.0/16"}, zones or {}, INSTANCE.zone)
-        self._enis: dict[str, Eni] = {}
-        self._changes: dict[str, _Change] = {}
         self._tokens: dict[str, tuple[object, object]] = {}
-        self._serial = 0
-        self._history: list[tuple[float, dict[str, Eni]]] = []
         self.calls: list[Made] = []
         self.faults: dict[str, list[Fault]] = {}
         self.outage: Fault | None = None
         """What every call ends with."""
-        self.staleness = 0.0
-        """How old lists are, in seconds."""
-        first = next(iter(self._vswitches.all))
-        self._enis["eni-primary"] = self._build("eni-primary", first, EniKind.PRIMARY, EniStatus.IN_USE, 1)
 
     # --- the port -------------------------------------------------------------------------------------------------
 
@@ -106,23 +88,7 @@ class FakeCloud:
         fault = self._enter("create_eni", wish.intent)
         known = self._recall(wish.intent, wish)
         if known is None:
-            if wish.vswitch not in self._vswitches.all:
-                raise self._refuse("create_eni", Cause.MISSING)
-            if not wish.security_groups:
-                raise self._refuse("create_eni", Cause.INVALID)
-            ipv4, prefixes = (1, 0) if fault is Fault.PARTIAL else (wish.ipv4, wish.ipv4_prefixes)
-            self._serial += 1
-            known = self._build(
-                f"eni-{self._serial}", wish.vswitch, EniKind.SECONDARY, EniStatus.AVAILABLE, ipv4, wish.ipv6
-            )
-            known = self._with_prefixes(known, prefixes, wish.ipv6_prefixes)
-            known = replace(
-                known,
-                instance="",
-                tags=dict(wish.tags),
-                security_groups=wish.security_groups,
-                checks_source=wish.checks_source,
-            )
+            known = self._create(wish if fault is not Fault.PARTIAL else wish._replace(ipv4=1, ipv4_prefixes=0))
             self._put(known)
             self._tokens[wish.intent] = (wish, known)
         assert isinstance(known, Eni)
@@ -139,7 +105,11 @@ class FakeCloud:
             if sum(1 for each in self._enis.values() if each.instance == instance) >= self._limits.enis:
                 raise self._refuse("attach", Cause.QUOTA)
             self._put(replace(found, status=EniStatus.ATTACHING, instance=instance))
-            self._change(eni, EniStatus.AVAILABLE if fault is Fault.FALLS_BACK else EniStatus.IN_USE, fault)
+            self._change(
+                eni,
+                EniStatus.AVAILABLE if fault is Fault.FALLS_BACK else EniStatus.IN_USE,
+                is_stuck=fault is Fault.STUCK,
+            )
         self._leave("attach", fault, None)
 
     def detach(self, eni: str, instance: str, deadline: float) -> None:
@@ -149,7 +119,11 @@ class FakeCloud:
             if found.status is not EniStatus.IN_USE or found.kind is EniKind.PRIMARY:
                 raise self._refuse("detach", Cause.CONFLICT)
             self._put(replace(found, status=EniStatus.DETACHING))
-            self._change(eni, EniStatus.IN_USE if fault is Fault.FALLS_BACK else EniStatus.AVAILABLE, fault)
+            self._change(
+                eni,
+                EniStatus.IN_USE if fault is Fault.FALLS_BACK else EniStatus.AVAILABLE,
+                is_stuck=fault is Fault.STUCK,
+            )
         self._leave("detach", fault, None)
 
     def delete_eni(self, eni: str, deadline: float) -> None:
@@ -159,7 +133,7 @@ class FakeCloud:
             if found.status is not EniStatus.AVAILABLE:
                 raise self._refuse("delete_eni", Cause.CONFLICT)
             self._put(replace(found, status=EniStatus.DELETING))
-            self._change(eni, EniStatus.AVAILABLE if fault is Fault.FALLS_BACK else None, fault)
+            self._change(eni, EniStatus.AVAILABLE if fault is Fault.FALLS_BACK else None, is_stuck=fault is Fault.STUCK)
         self._leave("delete_eni", fault, None)
 
     def assign(self, wish: AddressWish, deadline: float) -> tuple[Item, ...]:
@@ -185,7 +159,7 @@ class FakeCloud:
             if found.primary in what or len(what) > max(self._features.batch, 10) * 2:
                 raise self._refuse("unassign", Cause.INVALID)
             gone = set(what[:1] if fault is Fault.PARTIAL else what)
-            self._put(_without(found, gone))
+            self._put(without(found, gone))
         if fault is Fault.PARTIAL:
             raise CloudError("unassign: a part was done", action="unassign", cause=Cause.UNAVAILABLE)
         self._leave("unassign", fault, None)
@@ -195,76 +169,9 @@ class FakeCloud:
         self._put(replace(self._find("disable_source_check", eni), checks_source=False))
         self._leave("disable_source_check", fault, None)
 
-    # --- the truth, and what others do to it ----------------------------------------------------------------------
-
-    def enis(self) -> dict[str, Eni]:
-        """As they really are now."""
-        for id, change in list(self._changes.items()):
-            if change.due <= self._clock.now():
-                del self._changes[id]
-                found = self._enis.pop(id)
-                if change.status is not None:
-                    keeps = change.status is EniStatus.IN_USE
-                    self._put(replace(found, status=change.status, instance=found.instance if keeps else ""))
-        return self._enis
-
-    def owned(self, instance: str = INSTANCE.id) -> set[Address]:
-        """Single addresses of ENIs that the instance has in use, and all of their IPv4 prefixes."""
-        found: set[Address] = set()
-        for eni in self.enis().values():
-            if eni.instance == instance and eni.status is EniStatus.IN_USE:
-                found.update(eni.addresses, addresses4(eni))
-        return found
-
-    def free(self, vswitch: str) -> int:
-        return self._vswitches.free(vswitch, self.enis().values())
-
     def made(self, *verbs: str) -> int:
         """How many calls of these verbs were made; of all verbs if none is given."""
         return sum(1 for call in self.calls if not verbs or call.verb in verbs)
-
-    def use_up(self, vswitch: str, left: int) -> None:
-        """Other people take addresses until so many are left."""
-        self._vswitches.use_up(vswitch, left, self.enis().values())
-
-    def give_back(self, vswitch: str) -> None:
-        """Other people leave."""
-        self._vswitches.give_back(vswitch)
-
-    def add_eni(self, addresses: int = 1, vswitch: str = "", **changes: object) -> Eni:
-        """Somebody attaches an ENI."""
-        self._serial += 1
-        where = vswitch or next(iter(self._vswitches.all))
-        eni = self._build(f"eni-x{self._serial}", where, EniKind.SECONDARY, EniStatus.IN_USE, addresses)
-        eni = replace(eni, **changes)  # type: ignore[arg-type]
-        self._put(eni)
-        return eni
-
-    def take_address(self, eni: str, address: Address) -> None:
-        """Somebody unassigns an address, and somebody else gets it."""
-        found = self.enis()[eni]
-        self._put(_without(found, {address}))
-        if address.family == 4:
-            self._vswitches.occupy(found.vswitch, address)
-
-    def tear_off(self, eni: str) -> None:
-        """Somebody detaches an ENI, at once."""
-        self._put(replace(self.enis()[eni], status=EniStatus.AVAILABLE, instance=""))
-
-    def drop(self, eni: str) -> None:
-        """Somebody deletes an ENI, whatever its state."""
-        self.enis()
-        self._note()
-        self._changes.pop(eni, None)
-        del self._enis[eni]
-
-    def move(self, eni: str, instance: str) -> None:
-        """Somebody attaches an ENI to another instance, at once."""
-        self._put(replace(self.enis()[eni], status=EniStatus.IN_USE, instance=instance))
-
-    def unstick(self) -> None:
-        for id, change in self._changes.items():
-            self._changes[id] = change._replace(due=min(change.due, self._clock.now() + self._attach_seconds))
 
     # --- within ---------------------------------------------------------------------------------------------------
 
@@ -300,6 +207,25 @@ class FakeCloud:
             raise self._refuse(self.calls[-1].verb, Cause.SPENT)
         return self._tokens[intent][1]
 
+    def _create(self, wish: EniWish) -> Eni:
+        if wish.vswitch not in self._vswitches.all:
+            raise self._refuse("create_eni", Cause.MISSING)
+        if not wish.security_groups:
+            raise self._refuse("create_eni", Cause.INVALID)
+        self._serial += 1
+        id, counts = f"eni-{self._serial}", (wish.ipv4, wish.ipv6)
+        try:
+            made = self._build(id, wish.vswitch, EniKind.SECONDARY, EniStatus.AVAILABLE, *counts)
+        except NoneLeft:
+            raise self._refuse("create_eni", Cause.EXHAUSTED) from None
+        return replace(
+            self._with_prefixes(made, wish.ipv4_prefixes, wish.ipv6_prefixes),
+            instance="",
+            tags=dict(wish.tags),
+            security_groups=wish.security_groups,
+            checks_source=wish.checks_source,
+        )
+
     def _growth(self, wish: AddressWish) -> tuple[Item, ...] | None:
         """Without tokens: what the ENI has more than before."""
         found = self._find("assign", wish.eni)
@@ -316,13 +242,6 @@ class FakeCloud:
         grown = replace(eni, addresses=(*eni.addresses, *four))
         return self._with_prefixes(grown, wish.ipv4_prefixes, wish.ipv6_prefixes)
 
-    def _build(self, id: str, vswitch: str, kind: EniKind, status: EniStatus, ipv4: int, ipv6: int = 0) -> Eni:
-        addresses = self._take(vswitch, ipv4, ipv6)
-        mac = bytes([2, 0, 0, *self._serial.to_bytes(3, "big")])
-        return Eni(
-            id, mac, status, kind, vswitch, addresses[0], addresses, (), INSTANCE.id, "zone-a", "", ("sg-a",), {}
-        )
-
     def _take(self, vswitch: str, ipv4: int, ipv6: int) -> tuple[Address, ...]:
         try:
             return self._vswitches.take(vswitch, ipv4, ipv6, self._enis.values())
@@ -336,40 +255,9 @@ class FakeCloud:
             raise self._refuse(self.calls[-1].verb, Cause.EXHAUSTED) from None
         return replace(eni, prefixes=(*eni.prefixes, *more))
 
-    def _change(self, eni: str, status: EniStatus | None, fault: Fault | None) -> None:
-        due = math.inf if fault is Fault.STUCK else self._clock.now() + self._attach_seconds
-        self._changes[eni] = _Change(due, status)
-
-    def _put(self, eni: Eni) -> None:
-        self._note()
-        self._enis[eni.id] = eni
-
-    def _note(self) -> None:
-        """Remember what was, for old lists."""
-        now = self._clock.now()
-        if not self._history or self._history[-1][0] < now:
-            self._history.append((now, dict(self._enis)))
-            self._history = [moment for moment in self._history if moment[0] > now - 1000]
-
-    def _shown(self) -> dict[str, Eni]:
-        """A moment holds what was so until then."""
-        if not self.staleness:
-            return self._enis
-        then = self._clock.now() - self.staleness
-        return next((enis for at, enis in self._history if at > then), self._enis)
-
 
 def _items(eni: Eni) -> tuple[Item, ...]:
     return (*eni.addresses, *eni.prefixes)
-
-
-def _without(eni: Eni, gone: Iterable[Item]) -> Eni:
-    gone = set(gone)
-    return replace(
-        eni,
-        addresses=tuple(each for each in eni.addresses if each not in gone),
-        prefixes=tuple(each for each in eni.prefixes if each not in gone),
-    )
 
 
 def _least(wish: AddressWish) -> AddressWish:

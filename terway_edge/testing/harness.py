@@ -41,6 +41,7 @@ from terway_edge.testing.worlds import UPLINK, World
 LAN = "lan"
 NODE = "node-a"
 IFNAME = "eth0"
+PATIENCE = 60.0  # seconds of the clock that a caller waits for an address
 Factory = Callable[[BackendContext], object]
 """A plugin's class, or anything else that builds the plugin."""
 
@@ -172,8 +173,10 @@ class Harness:
         path = self.world.create_netns() if netns is None else netns
         return Sandbox(f"container{serial}", IFNAME, path, "default", f"pod{serial}", f"uid{serial}")
 
-    def allocate(self, sandbox: Sandbox | None = None) -> Lease:
-        return self.hooks.allocate(self.name, sandbox or self.sandbox(netns=""), self.view)
+    def allocate(self, sandbox: Sandbox | None = None, *, view: NodeView | None = None) -> Lease:
+        """With a deadline that a clock which stands still never reaches."""
+        sandbox = sandbox or self.sandbox(netns="")
+        return self.hooks.allocate(self.name, sandbox, view or self.view, self.clock.now() + PATIENCE)
 
     def plug(self, sandbox: Sandbox | None = None) -> Plugged:
         """What ADD does, for a new sandbox unless one is given."""

@@ -102,7 +102,7 @@ def add(rig, gate, caller):
 def test_a_del_that_crosses_an_add_wins(rig, gate, step, resumed):
     before = rig.kernel.snapshot()
     if resumed:
-        rig.dispatcher.allocate("flannel_route", rig.sandbox("c1"), rig.view)
+        rig.dispatcher.allocate("flannel_route", rig.sandbox("c1"), rig.view, 0.0)
     caller = Caller()
     gate.arm(step)
     adding = InThread(lambda: add(rig, gate, caller))

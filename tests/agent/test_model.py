@@ -232,7 +232,7 @@ class Agents(RuleBasedStateMachine):
         self.rig.create(name)
         self.rig.kernel.settle()  # else the link of an ADD undone just now may pass for this one's, until its DEL
         try:
-            lease = self.rig.dispatcher.allocate("flannel_route", self.rig.sandbox(name), self.rig.view)
+            lease = self.rig.dispatcher.allocate("flannel_route", self.rig.sandbox(name), self.rig.view, 0.0)
         except Retry:
             return
         self.assert_may_have(name, lease.addresses)

@@ -64,7 +64,7 @@ def test_the_same_add_again_is_a_conflict_and_changes_nothing(rig):
 
 def test_an_add_cut_short_after_its_lease_is_resumed_with_the_same_addresses(rig):
     rig.create("c1")
-    lease = rig.dispatcher.allocate("flannel_route", rig.sandbox("c1"), rig.view)
+    lease = rig.dispatcher.allocate("flannel_route", rig.sandbox("c1"), rig.view, 0.0)
     later = rig.restarted()
     assert later.add("c1").addresses == lease.addresses
     assert later.reaches("c1")
@@ -80,7 +80,7 @@ def test_an_add_cut_short_with_its_pod_end_gone_is_resumed(rig):
 
 def test_what_an_add_cut_short_left_on_the_host_does_not_hinder_the_next(rig):
     rig.create("c1")
-    lease = rig.dispatcher.allocate("flannel_route", rig.sandbox("c1"), rig.view)
+    lease = rig.dispatcher.allocate("flannel_route", rig.sandbox("c1"), rig.view, 0.0)
     remains = rig.kernel.create_link(link_name(lease.key), alias=link_alias(lease.key))
     rig.kernel.foreign_add(FibRoute(lease.addresses[0].host, link=remains.ifindex))
     assert rig.add("c1").addresses == lease.addresses
@@ -122,6 +122,26 @@ def test_what_a_broken_backend_left_after_a_failed_attach_goes_too(rig):
         rig.add("c1")
     assert rig.ipam.leases() == ()
     assert rig.kernel.snapshot() == before
+
+
+def test_a_backend_is_told_until_when_the_caller_waits(rig):
+    told = []
+    plugin = rig.manager.get_plugin("flannel_route")
+    rig.manager.unregister(plugin)
+
+    class Backend:
+        terway_edge_attach = hookimpl(
+            lambda self, sandbox, lease, view: plugin.terway_edge_attach(sandbox, lease, view)
+        )
+
+        @hookimpl
+        def terway_edge_allocate(self, sandbox, view, deadline):
+            told.append(deadline)
+            return plugin.terway_edge_allocate(sandbox, view)
+
+    rig.manager.register(Backend(), name="flannel_route")
+    rig.add("c1")
+    assert told == [rig.clock.now() + 60]
 
 
 def test_a_lease_that_cannot_be_recorded_is_no_lease(rig):

@@ -75,7 +75,7 @@ def test_a_wider_pod_cidr_takes_the_place_of_a_narrow_one(harness):
 def test_an_add_that_waited_with_an_old_view_gets_an_address_of_the_new_pod_cidr(harness):
     old_view = harness.view
     with_pod_cidrs(harness, "10.99.0.0/28")
-    lease = harness.hooks.allocate(NAME, harness.sandbox(netns=""), old_view)
+    lease = harness.allocate(view=old_view)
     assert lease.pools == ("10.99.0.0/28",)
     assert harness.context.ipam.pools() == ("10.99.0.0/28",)
 
@@ -88,7 +88,7 @@ def test_between_two_backends_an_add_is_tried_again_and_brings_no_pool_back(harn
     old_view, harness.view = harness.view, deselected(harness.view)
     harness.advertise(RouteSet())
     with pytest.raises(Retry):
-        harness.hooks.allocate(NAME, harness.sandbox(netns=""), old_view)
+        harness.allocate(view=old_view)
     assert harness.context.ipam.pools() == ()
 
 
@@ -136,7 +136,7 @@ def test_pods_are_served_while_views_come_and_go(harness):
             elif number % 3 == 1:
                 harness.hooks.advertise(NAME, RouteSet(), view)
             else:
-                harness.hooks.allocate(NAME, harness.sandbox(netns=""), view)
+                harness.allocate(view=view)
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(act, range(200)))

@@ -44,6 +44,12 @@ def test_what_kubectl_prints() -> None:
     assert (cloud.addresses, cloud.pod_cidrs) == ((Address.parse("198.51.100.7"),), ())
 
 
+@pytest.mark.parametrize(("spec", "wanted"), [({"providerID": "cn-hangzhou.i-abc"}, "cn-hangzhou.i-abc"), ({}, "")])
+def test_what_the_cloud_calls_a_node(spec: dict[str, Any], wanted: str) -> None:
+    (node,), problems, _ = read(manifest(spec=spec), "f")
+    assert (node.provider_id, problems) == (wanted, [])
+
+
 def test_a_node_list_of_the_api_has_items_without_kind() -> None:
     item = manifest()
     del item["kind"], item["apiVersion"]

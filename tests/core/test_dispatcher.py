@@ -134,7 +134,7 @@ def dispatcher(calls, answers, failures):
 ROUTED = {
     "start": lambda d, name: d.start(name, VIEW),
     "stop upgrade": lambda d, name: d.stop(name, StopReason.UPGRADE),
-    "allocate": lambda d, name: d.allocate(name, SANDBOX, VIEW),
+    "allocate": lambda d, name: d.allocate(name, SANDBOX, VIEW, 60.0),
     "attach": lambda d, name: d.attach(SANDBOX, lease(name), VIEW),
     "check True": lambda d, name: d.check(SANDBOX, lease(name), repair=True),
     "detach": lambda d, name: d.detach(SANDBOX, lease(name)),
@@ -248,8 +248,24 @@ def test_a_wrong_answer_to_a_question_is_a_bug_that_names_the_plugin(dispatcher,
 def test_errors_of_a_backend_reach_the_caller_as_they_are(dispatcher, answers):
     answers["one", "allocate"] = Retry("later", after=3)
     with pytest.raises(Retry, match="later") as raised:
-        dispatcher.allocate("one", SANDBOX, VIEW)
+        dispatcher.allocate("one", SANDBOX, VIEW, 60.0)
     assert raised.value.after == 3
+
+
+def test_a_backend_is_told_how_long_its_caller_waits():
+    told = []
+
+    class Patient:
+        @hookimpl
+        def terway_edge_allocate(self, sandbox, deadline):
+            told.append(deadline)
+            return lease("patient", sandbox)
+
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    manager.register(Patient(), name="patient")
+    Dispatcher(manager, lambda *failure: None).allocate("patient", SANDBOX, VIEW, 60.0)
+    assert told == [60.0]
 
 
 def test_names_are_those_registered(dispatcher):

@@ -1,0 +1,119 @@
+"""Policy routing of pods on ENIs: a pod's packets leave by the ENI that has its address, as the cloud drops all others.
+
+Rules of a pod: 512, to it, main table (the route over its veth); 2048, from it, the ENI's own table, whose default
+route leads to the gateway of the ENI's vSwitch. Between the two lies what the host does for pods: other pods of the
+node and Services, whose translation is done before; the node itself is in table local, ahead of all rules.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Iterator, Sequence
+
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.datapath import FORWARDING, RP_FILTER
+from terway_edge.core.names import is_own_link
+from terway_edge.core.plans import (
+    HOST,
+    MAIN,
+    PROTO,
+    Change,
+    Failure,
+    FibRoute,
+    Item,
+    Link,
+    LinkAddress,
+    LinkSetting,
+    Plan,
+    Rule,
+    Step,
+    Sysctl,
+    Verb,
+)
+
+TO_POD, FROM_POD = 512, 2048
+"""Priorities of a pod's rules, each of one shape (`core.plans.Rule`)."""
+FIRST_TABLE = 1000
+CONF4 = ((FORWARDING, 1), (RP_FILTER, 0))
+
+
+def table_of(link: int) -> int:
+    """The routing table of an ENI, by its ifindex."""
+    return FIRST_TABLE + link
+
+
+def pod_rules(addresses: Iterable[Address], link: int) -> tuple[Rule, ...]:
+    """Of a pod with these addresses, which are of the ENI that is this link."""
+    return tuple(
+        rule
+        for address in addresses
+        for rule in (
+            Rule(TO_POD, MAIN, dst=address.host, family=address.family),
+            Rule(FROM_POD, table_of(link), src=address.host, family=address.family),
+        )
+    )
+
+
+def rules_about(rules: Iterable[Rule], addresses: Iterable[Address]) -> tuple[Rule, ...]:
+    """Those of ours that are about these addresses, whatever table they lead to."""
+    hosts = {address.host for address in addresses}
+    return tuple(rule for rule in rules if is_pod_rule(rule) and (rule.src or rule.dst) in hosts)
+
+
+def is_pod_rule(rule: Rule) -> bool:
+    return rule.proto == PROTO and rule.priority in (TO_POD, FROM_POD)
+
+
+def find_link(links: Iterable[Link], mac: bytes) -> Link | None:
+    """The link that an ENI is. Links on top of it, such as a VLAN's, have its MAC as well and give way to it."""
+    found = [link for link in links if link.mac == mac and not link.loopback and not is_own_link(link.name, link.alias)]
+    return min(found, key=lambda link: (link.kind != "", link.ifindex), default=None)
+
+
+def eni_plan(link: Link, gateways: Sequence[Address], node: Sequence[Address], mtu: int) -> Plan:
+    """Make an ENI's link ready for pods; again is harmless.
+
+    :param gateways: those of the ENI's vSwitch, one per family that pods have
+    :param node: the node's addresses, at most one per family: the host's own source on that link
+    """
+    items: list[Item] = [
+        # The kernel takes the larger value of `all` and of the link.
+        Sysctl("ipv4/conf/all/rp_filter", "0", when="1"),
+        # A router advertisement would add a default route beside the node's own.
+        Sysctl(f"ipv6/conf/{link.name}/accept_ra", "0"),
+        LinkSetting(link.ifindex, up=True, mtu=mtu, conf4=CONF4),
+        *lasting_items(link.ifindex, gateways, node),
+    ]
+    if any(address.family == 6 for address in gateways):
+        items.insert(2, Sysctl(f"ipv6/conf/{link.name}/forwarding", "1"))
+    return Plan((Step(HOST, tuple(Change(Verb.REPLACE, item) for item in items)),), atomic=False)
+
+
+def lasting_items(link: int, gateways: Sequence[Address], node: Sequence[Address]) -> Iterator[LinkAddress | FibRoute]:
+    """What a dump shows of a link that is ready. Addresses first: IPv4 is off on a link without one."""
+    for address in node:
+        yield LinkAddress(link, address, address.bits)
+    for via in gateways:
+        yield FibRoute(Prefix(via.family, 0, 0), via=via, link=link, onlink=True, table=table_of(link))
+
+
+def is_harmless(failure: Failure) -> bool:
+    """A kernel without IPv6 has no files for it."""
+    return isinstance(failure.change.item, Sysctl) and failure.errno == errno.ENOENT
+
+
+def remains(
+    routes: Iterable[FibRoute], rules: Iterable[Rule], addresses: Iterable[LinkAddress]
+) -> list[FibRoute | Rule | LinkAddress]:
+    """All of ours, as a process without memory knows it: rules and tables by their numbers and protocol; addresses by
+    being on a link with such a table, without a subnet, and on another link too."""
+    addresses = list(addresses)
+    own = [route for route in routes if route.proto == PROTO and route.link and route.table == table_of(route.link)]
+    links = {route.link for route in own}
+    elsewhere = {each.address for each in addresses if each.link not in links}
+    doubles = [
+        each
+        for each in addresses
+        if each.link in links and each.length == each.address.bits and each.address in elsewhere
+    ]
+    return [*(rule for rule in rules if is_pod_rule(rule)), *own, *doubles]
