@@ -79,7 +79,7 @@ def _auto_mtu(value: object) -> Verdict:
 
 def _policy_is_off(value: object) -> Verdict:
     if value in ("", "false", "0"):
-        return Verdict(Effect.NOT_DONE, f"{NO_POLICY}; write \"true\" if that is meant")
+        return Verdict(Effect.NOT_DONE, f'{NO_POLICY}; write "true" if that is meant')
     return Verdict(Effect.HONOURED, NO_POLICY)
 
 

@@ -93,7 +93,7 @@ class Rig:
                     break
             else:
                 raise AssertionError(f"no rest: {actions}")
-            if self.clock.now() >= end:
+            if until() or self.clock.now() >= end:
                 break
             step = min(self.keeper.next_at, end) - self.clock.now()
             self.clock.advance(max(step, 0.001))
