@@ -8,14 +8,14 @@ from terway_edge.eni.actions import READS, Action, Assign, Attach, Create, Delet
 from terway_edge.eni.holds import LASTING, PASSING
 from terway_edge.eni.leaving import detached
 from terway_edge.eni.making import give_up
-from terway_edge.eni.state import State
+from terway_edge.eni.state import State, Trouble
 
 API_TROUBLE = (Cause.THROTTLED, Cause.UNAVAILABLE)
 """It concerns all calls of the kind, and not what this one was about."""
 
 
 def failed(state: State, action: Action, error: CloudError, now: float) -> None:
-    state.troubles[action.verb] = error
+    state.troubles[action.verb] = Trouble(error, now)
     if error.cause in API_TROUBLE or isinstance(action, READS):
         state.holds.fail(action.verb, PASSING, now)
         return

@@ -72,6 +72,7 @@ class Feeder:
         try:
             self._ipam.add_pool(name, addresses=addresses)
         except Refused:
+            self._ipam.add_pool(name)
             return frozenset(address for address in addresses if self._add_one(name, address))
         self.arrivals += 1
         return addresses

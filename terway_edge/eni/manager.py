@@ -156,6 +156,7 @@ class Manager:
                 self._told.pop(key, None)
                 if self._keeper is not None:
                     self._keeper.stop_waiting(key)
+            self._turn_by(self._clock.now() + LULL)
 
     def _await(self, key: Key, stamp: int, deadline: float, shortage: Retry) -> None:
         """Return when it may be worth another try. Raises Retry if it is not."""

@@ -25,7 +25,7 @@ def conditions(state: State, is_short: bool, now: float) -> Iterator[Condition]:
     for address, eni in state.lost.items():
         told = f"somebody took it from ENI {eni}, but a pod has it: delete the pod"
         yield Condition("AddressLost", str(address), told)
-    for error in state.troubles.values():
+    for error, _ in state.troubles.values():
         yield Condition("CloudCallFails", error.action or "cloud", str(error))
     if state.shape.lost_ipv6:
         told = f"ENIs of instance type {state.site.instance.type} take too few IPv6 addresses: pods get IPv4 only"
@@ -62,7 +62,7 @@ def details(state: State, tally: Tally, capacity: int) -> dict[str, str | int | 
         "free": tally.free,
         "cooling": tally.cooling,
         "coming": tally.coming,
-        "waiting": tally.waiting,
+        "waiting": len(state.waiting),
         "capacity": capacity,
     }
 

@@ -28,6 +28,14 @@ MOST_CALLS = {"create": 5, "attach": 5, "assign": 8, "unassign": 4, "detach": 4,
 SHORT_SURVEY = 60.0  # seconds between two readings of vSwitches that seem to be full
 
 
+TROUBLE = 900.0  # seconds that a failure is told; what lasts is tried more often
+
+
+class Trouble(NamedTuple):
+    error: CloudError
+    at: float
+
+
 class Stock(NamedTuple):
     """What the IPAM has at the moment of a decision: addresses with a lease, and by ENI how many pods could be served
     at once (`free`) and by addresses that rest from their last pod (`cooling`)."""
@@ -65,7 +73,7 @@ class State:
     used: frozenset[Address] = frozenset()
     unused_since: dict[Address, float] = field(default_factory=dict)
     lost: dict[Address, str] = field(default_factory=dict)
-    troubles: dict[str, CloudError] = field(default_factory=dict)
+    troubles: dict[str, Trouble] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     looked_at: float = -1.0
     next_look: float = 0.0
@@ -180,6 +188,7 @@ class State:
         self.partings.expire(now)
         self.gone = {eni: at for eni, at in self.gone.items() if at + REMEMBERED > now}
         self.holds.keep(lambda key: " " not in key or self._is_about_something(key.partition(" ")[2]))
+        self.troubles = {verb: each for verb, each in self.troubles.items() if each.at + TROUBLE > now}
         ready = now - self.policy.cooldown
         if any(at <= ready for at in self.unused_since.values()):
             self.unused_since = {address: at for address, at in self.unused_since.items() if at > ready}
