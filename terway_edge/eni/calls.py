@@ -18,7 +18,7 @@ from terway_edge.eni.actions import (
     Sweep,
     Unassign,
 )
-from terway_edge.eni.policy import CREATOR, CREATOR_TAG, INSTANCE_TAG
+from terway_edge.eni.policy import marks
 from terway_edge.eni.pool import EniPool
 
 Outcome = Callable[[EniPool, float], None]
@@ -32,7 +32,7 @@ def call(cloud: Cloud, instance: str, action: Action, deadline: float) -> Outcom
             enis = cloud.enis_of(instance, deadline)
             return lambda pool, now: pool.looked(action, enis, now)
         case Sweep():
-            found = cloud.find_enis(deadline, tags={CREATOR_TAG: CREATOR, INSTANCE_TAG: instance})
+            found = cloud.find_enis(deadline, tags=marks(instance))
             return lambda pool, now: pool.swept(action, found, now)
         case Survey():
             vswitches = cloud.vswitches(action.ids, deadline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from terway_edge.eni.actions import Action, Delete, Detach, Item, Unassign
@@ -50,10 +51,13 @@ def deleted(state: State, eni: str, now: float) -> None:
 
 
 def keep_eni(state: State, eni: str) -> None:
-    """A pod has an address of it after all. What cannot be told any more is found by the next list."""
+    """A pod has an address of it after all."""
     leaving = state.leaving.pop(eni)
     if leaving.held is not None:
         state.enis[eni] = leaving.held
+    else:  # an earlier process had it: the next list tells
+        state.newcomers[eni] = -math.inf
+        state.look_soon(-math.inf)
 
 
 def keep_items(state: State, eni: str, items: tuple[Item, ...]) -> None:

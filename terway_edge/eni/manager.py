@@ -55,6 +55,7 @@ class Manager:
         self._turn_at = -math.inf
         self._stamp = 0
         self._told: dict[Key, str] = {}
+        self._waiters: set[Key] = set()
         self._cancelled: set[Key] = set()
         self._calls: set[threading.Thread] = set()
         self._is_closed = False
@@ -97,8 +98,9 @@ class Manager:
     def cancel(self, key: Key) -> None:
         """Let the acquire of a sandbox end now, if it waits."""
         with self._lock:
-            self._cancelled.add(key)
-            self._news.notify_all()
+            if key in self._waiters:
+                self._cancelled.add(key)
+                self._news.notify_all()
 
     def release(self, lease: Lease) -> None:
         """Raises Retry if it cannot be recorded. Twice is harmless."""
@@ -148,10 +150,13 @@ class Manager:
 
     @contextmanager
     def _waiting(self, key: Key) -> Iterator[None]:
+        with self._lock:
+            self._waiters.add(key)
         try:
             yield
         finally:
             with self._lock:
+                self._waiters.discard(key)
                 self._cancelled.discard(key)
                 self._told.pop(key, None)
                 if self._keeper is not None:

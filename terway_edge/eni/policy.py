@@ -155,11 +155,16 @@ def is_usable(eni: Eni, policy: Policy) -> bool:
     return policy.tag_filter.items() <= eni.tags.items()
 
 
+def marks(instance: str) -> dict[str, str]:
+    """Tags that tell what this node's pool made."""
+    return {CREATOR_TAG: CREATOR, INSTANCE_TAG: instance}
+
+
 def is_ours(eni: Eni, instance: str) -> bool:
     """Whether this node's pool made it: nothing else is ever detached or deleted."""
-    return eni.tags.get(CREATOR_TAG) == CREATOR and eni.tags.get(INSTANCE_TAG) == instance
+    return marks(instance).items() <= eni.tags.items()
 
 
 def own_tags(policy: Policy, instance: str) -> dict[str, str]:
     """Of what the pool makes. The filter's tags are among them: it could not use the ENI otherwise."""
-    return {**policy.eni_tags, **policy.tag_filter, CREATOR_TAG: CREATOR, INSTANCE_TAG: instance}
+    return {**policy.eni_tags, **policy.tag_filter, **marks(instance)}

@@ -9,6 +9,7 @@ Whoever carries the actions out writes `memory` down before any action that chan
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -162,8 +163,9 @@ class EniPool:
         failures.failed(self._state, action, error, now)
 
     def keep(self, action: Unassign | Detach | Delete) -> None:
-        """It was not carried out: a pod has an address of it."""
+        """It was not carried out: a pod has an address of it. Decide again at once."""
         self._state.busy.pop(action.subject, None)
+        self.next_at = -math.inf
         if isinstance(action, Unassign):
             leaving.keep_items(self._state, action.eni, action.items)
         else:

@@ -84,7 +84,6 @@ class Making:
     attach_at: float | None = None
     first_attach_at: float | None = None
     listed_at: float = 0.0
-    is_refused: bool = False
 
     def pods(self, shape: Shape) -> int:
         """How many it serves without another call."""

@@ -177,7 +177,7 @@ class State:
         if used != self.used:
             self.changed_at = now
             for address in self.used - used:
-                self.unused_since[address] = now
+                self.unused_since.setdefault(address, now)  # the release may have been told, with its time
                 self.lost.pop(address, None)
             for address in used - self.used:
                 self.unused_since.pop(address, None)

@@ -10,17 +10,12 @@ from collections.abc import Iterable
 
 from terway_edge.core.cloud import Eni, EniStatus
 from terway_edge.core.ports import Severity
-from terway_edge.eni.policy import CREATOR, CREATOR_TAG, INSTANCE_TAG, is_ours
+from terway_edge.eni.policy import is_ours
 from terway_edge.eni.records import Leaving
 from terway_edge.eni.state import State
 
 AGE = 60.0  # seconds between the first and the last look at an orphan
 PERIOD = 600.0
-
-
-def marks(state: State) -> dict[str, str]:
-    """Tags of what this node's pool made."""
-    return {CREATOR_TAG: CREATOR, INSTANCE_TAG: state.site.instance.id}
 
 
 def can_sweep(state: State) -> bool:

@@ -191,6 +191,8 @@ def test_an_address_that_a_pod_has_is_not_taken_whatever_the_memory_says() -> No
     ):
         rig.intents.data = write(memory)
         rig.start()
+        rig.run(1)
+        assert held in {address for each in rig.keeper._pool.offers.values() for address in each[4]}
         rig.run(200)
         assert rig.address("pod-2") == held
         assert held in rig.cloud.owned()

@@ -333,6 +333,7 @@ def test_t36_an_eni_that_never_appears_is_taken_away_and_another_one_made() -> N
     rig.cloud.unstick()
     rig.run(200)
     assert "eni-1" not in rig.cloud.enis()
+    assert "EniAdopted" not in rig.events.reasons("eni-1")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import stat
+import zlib
 from pathlib import Path
 
 import pytest
@@ -75,12 +76,27 @@ def test_every_flipped_bit_is_noticed(position: int, bit: int) -> None:
 
 
 def test_another_version_is_not_guessed_at(tmp_path: Path) -> None:
-    import zlib
-
     document = json.loads(write(FULL).partition(b" ")[2]) | {"format": 2}
     text = json.dumps(document).encode()
     (tmp_path / FILE).write_bytes(b"%08x %b\n" % (zlib.crc32(text), text))
     assert IntentsFile(tmp_path).load(100.0) == Memory()
+
+
+def test_it_is_on_disk_before_it_takes_the_old_ones_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut leaves the old file or the new one, whole."""
+    file, seen = IntentsFile(tmp_path), []
+    file.save(Memory())
+    old = (tmp_path / FILE).read_bytes()
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        seen.append((path.name, (tmp_path / FILE).read_bytes() == old))
+        if path.is_file():
+            assert path.read_bytes() == write(FULL)
+
+    monkeypatch.setattr("os.fsync", note)
+    file.save(FULL)
+    assert seen == [(f"{FILE}.tmp", True), (tmp_path.name, False)]
 
 
 def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:

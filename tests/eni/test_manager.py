@@ -141,6 +141,16 @@ def test_who_only_waits_for_a_cool_down_is_told_how_long(make: Callable[..., Nod
     assert 20 < caught.value.after <= 30
 
 
+def test_who_waits_for_the_cloud_may_be_served_by_an_address_that_has_rested(make: Callable[..., Node]) -> None:
+    node = ready(make(addresses=1, cooldown=0.5))
+    node.acquire("first")
+    node.cloud.outage = Fault.THROTTLE
+    node.manager.release(node.ipam.leases()[0])
+    started = node.clock.now()
+    assert node.acquire("second", seconds=60.0)
+    assert node.clock.now() - started < SOON
+
+
 def test_a_pod_may_have_its_own_address_again_at_once(make: Callable[..., Node]) -> None:
     node = ready(make(addresses=1, limits=Limits(2, 1)))
     first = node.acquire("pod")
@@ -159,7 +169,8 @@ def test_a_cancelled_wait_ends(make: Callable[..., Node]) -> None:
         with pytest.raises(Retry, match="not wanted any more"):
             waiting.result(SOON)
     node.cloud.outage = None
-    assert node.acquire("second")  # a cancellation counts once
+    node.manager.cancel(("second", "eth0"))  # nobody waits: nothing is to be cancelled
+    assert node.acquire("second")
 
 
 def test_what_no_address_would_cure_is_told_at_once(make: Callable[..., Node]) -> None:

@@ -9,6 +9,7 @@ from terway_edge.core.addresses import Address
 from terway_edge.eni.listing import PERIOD, SECOND_LOOK, SETTLED
 from terway_edge.eni.partings import REMEMBERED
 from terway_edge.eni.policy import Policy
+from terway_edge.testing.cloud_faults import Fault
 from tests.eni.rig import COOLDOWN, Rig, names
 
 SEEN = 60.0  # seconds in which a change of others must be noticed
@@ -27,6 +28,20 @@ def idle_addresses(rig: Rig) -> list[Address]:
     eni = rig.cloud.enis()[rig.secondary()[0]]
     used = {address for lease in rig.ipam.leases() for address in lease.addresses}
     return [address for address in eni.addresses if address not in used and address != eni.primary]
+
+
+def given_back(*faults: Fault) -> Rig:
+    """A node that has just given back all but the primary address of an old ENI."""
+    rig = Rig(Policy(max_pool_size=0, trim_after=0))
+    rig.want(*names(10))
+    rig.run(400)
+    eni = rig.cloud.enis()[rig.secondary()[0]]
+    stays = next(name for name in names(10) if rig.address(name) == eni.primary)
+    rig.release(*(name for name in names(10) if name != stays))
+    rig.cloud.faults["unassign"] = list(faults)
+    rig.run(COOLDOWN)
+    assert rig.cloud.enis()[eni.id].addresses == (eni.primary,)
+    return rig
 
 
 def grab_all(rig: Rig) -> set[Address]:
@@ -169,16 +184,9 @@ def test_t35_a_new_address_is_good_although_no_list_has_it() -> None:
 
 def test_t35_what_was_given_back_is_not_taken_from_an_old_list() -> None:
     """The cloud has given it to somebody else."""
-    rig = Rig(Policy(max_pool_size=0, trim_after=0))
-    rig.want(*names(10))
-    rig.run(30)
-    eni = rig.cloud.enis()[rig.secondary()[0]]
-    keeper = next(name for name in names(10) if rig.address(name) == eni.primary)
-    rig.release(*(name for name in names(10) if name != keeper))
-    rig.run(COOLDOWN + 5)
-    assert rig.cloud.enis()[eni.id].addresses == (eni.primary,)
+    rig = given_back()
     rig.cloud.staleness = 300.0
-    for _ in range(30):
+    for _ in range(25):
         rig.run(10)
         assert rig.idle() == 0
 
@@ -201,17 +209,32 @@ def test_t35_an_eni_that_was_deleted_is_not_taken_from_an_old_list(restarts: boo
 
 
 def test_t35_partings_outlive_the_process() -> None:
-    rig = Rig(Policy(max_pool_size=0, trim_after=0))
-    rig.want(*names(10))
-    rig.run(30)
-    eni = rig.cloud.enis()[rig.secondary()[0]]
-    keeper = next(name for name in names(10) if rig.address(name) == eni.primary)
-    rig.release(*(name for name in names(10) if name != keeper))
-    rig.run(COOLDOWN + 5)
-    rig.cloud.staleness = 60.0
+    rig = given_back()
+    rig.cloud.staleness = 300.0
     rig.start()
-    rig.run(50)
-    assert rig.idle() == 0
+    for _ in range(20):
+        rig.run(10)
+        assert rig.idle() == 0
+
+
+def test_t35_a_parting_that_was_not_confirmed_is_asked_for_again_by_the_next_process() -> None:
+    rig = given_back(Fault.LOST)
+    rig.cloud.staleness = 300.0
+    rig.start()
+    for _ in range(6):
+        rig.run(10)
+        assert rig.idle() == 0
+    assert rig.cloud.made("unassign") == 2
+
+
+def test_t35_a_new_eni_is_good_although_no_list_has_it() -> None:
+    rig = Rig(Policy(min_pool_size=5, max_pool_size=5))
+    rig.run(200, until=lambda: rig.idle() == 5)
+    rig.cloud.staleness = 300.0
+    rig.run(SETTLED)
+    assert rig.cloud.made("enis_of") > 3
+    rig.want(*names(5))
+    assert rig.served == 5
 
 
 def test_partings_are_forgotten_in_the_end() -> None:
