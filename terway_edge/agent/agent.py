@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from terway_edge.agent.clock import BootClock
+from terway_edge.agent.clouds import AliyunClouds
 from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.events import LoggedEvents
 from terway_edge.agent.gc import LostSandboxes, plugged_sandboxes
@@ -84,7 +86,17 @@ class Agent:
         events = LoggedEvents(source)
         self._conditions = Conditions(events)
         context = BackendContext(
-            settings.node_name, kernel, self._plumbing, self._ipam, firewall, self._clock, events, source, settings
+            settings.node_name,
+            kernel,
+            self._plumbing,
+            self._ipam,
+            firewall,
+            self._clock,
+            events,
+            source,
+            settings,
+            AliyunClouds(settings, self._clock),
+            self._config_map,
         )
         manager, self._plugins = build_plugins(find_plugins(settings.plugins.disabled), context)
         for info in self._plugins:
@@ -220,6 +232,10 @@ class Agent:
         for key in links:
             if self._ipam.get(key) is None:
                 self._service.drop_orphan(key)
+
+    def _config_map(self, name: str) -> Mapping[str, object] | None:
+        """Plugins are built before the reconciler is, and ask later."""
+        return self._reconciler.config_map(name)
 
     def _drop_pools(self) -> None:
         for name in self._ipam.pools():

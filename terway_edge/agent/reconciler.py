@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.mailbox import Mailbox
@@ -51,6 +51,7 @@ class Reconciler:
         self._mailboxes: dict[str, Mailbox[tuple[RouteSet, NodeView]]] = {}
         self._started: dict[str, str] = {}
         self._uplink: Uplink | None = None
+        self._config_maps = self._snapshot.config_maps
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
         self.view: NodeView | None = None
         self.routes = RouteSet(in_sync=False)
@@ -102,6 +103,10 @@ class Reconciler:
             return Node(None, self._why_no_view)
         return Node(view, self._started.get(view.selection.backend, "") or self._why_not_loaded(view))
 
+    def config_map(self, name: str) -> Mapping[str, object] | None:
+        """`core.ports.ConfigMaps` of the newest snapshot."""
+        return self._snapshot.config_maps.get(name)
+
     @property
     def active(self) -> list[str]:
         """Plugins that were started without an error."""
@@ -134,6 +139,8 @@ class Reconciler:
 
     def _cycle(self, *, look: bool) -> None:
         snapshot = self._snapshot
+        config_maps_changed = snapshot.config_maps != self._config_maps
+        self._config_maps = snapshot.config_maps
         problems = (Condition("InvalidObject", problem.where, problem.message) for problem in snapshot.problems)
         self._conditions.say("objects", *problems)
         if snapshot.in_sync:  # a speaker that is missing in half a listing is not missing
@@ -152,7 +159,7 @@ class Reconciler:
             self._lose_view(snapshot)
             return
         if view == self.view:
-            if look:
+            if look or config_maps_changed:
                 self._compare()
             return
         settings = self._settings.routes

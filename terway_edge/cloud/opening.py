@@ -11,7 +11,7 @@ from typing import NamedTuple
 from terway_edge.cloud.budget import RATES, Budget
 from terway_edge.cloud.client import Client
 from terway_edge.cloud.credential_files import PathCredentials
-from terway_edge.cloud.credentials import CredentialsProvider, FixedCredentials, from_environment, no_credentials
+from terway_edge.cloud.credentials import Credentials, CredentialsProvider, FixedCredentials, from_environment, no_credentials
 from terway_edge.cloud.ecs import Ecs
 from terway_edge.cloud.ens import Ens
 from terway_edge.cloud.limits import InstanceTypes
@@ -81,6 +81,8 @@ def open_credentials(settings: CloudSettings, around: Surroundings) -> Credentia
             return FixedCredentials(found)
     if source is CredentialSource.ENVIRONMENT:
         raise no_credentials("the environment has no ALIBABA_CLOUD_ACCESS_KEY_ID; set it and its secret")
+    if source is CredentialSource.AUTO and settings.key is not None:
+        return FixedCredentials(Credentials(*settings.key))
     return RoleCredentials(_metadata_http(settings, around), around.clock, around.wall, settings.role)
 
 

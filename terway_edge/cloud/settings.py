@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from terway_edge.core.secret import Secret
+
 METADATA_URL = "http://100.100.100.200"  # of every ECS instance in a VPC
 
 _REGION = re.compile(r"[a-zA-Z0-9_-]*")
@@ -16,8 +18,8 @@ _HOST = re.compile(r"([A-Za-z0-9._-]+(:\d{1,5})?)?")
 
 
 class CredentialSource(StrEnum):
-    """Where the AccessKey comes from; `auto`: the path if one is set, else the environment if it has a key, else the
-    instance's RAM role."""
+    """Where the AccessKey comes from; `auto`: the path if one is set, else the environment if it has a key, else `key`
+    of the settings if it is set, else the instance's RAM role."""
 
     AUTO = "auto"
     ENVIRONMENT = "environment"
@@ -35,6 +37,7 @@ class CloudSettings:
     :param proxy: URL of the proxy; None: as HTTPS_PROXY, HTTP_PROXY and NO_PROXY say; empty: none
     :param ca_bundle: file of trusted certificates; None: ALIBABA_CLOUD_CA_BUNDLE or the SDK's own
     :param credentials_path: a file, or a directory as a Secret is mounted
+    :param key: (AccessKey id, its secret), for `auto`
     :param role: name of the instance's RAM role; empty: as metadata says
     :param rate_limit: calls per minute by action, over the built-in ones
     :param connect_timeout: seconds
@@ -55,6 +58,7 @@ class CloudSettings:
     ca_bundle: Path | None = None
     credentials: CredentialSource = CredentialSource.AUTO
     credentials_path: Path | None = None
+    key: tuple[Secret, Secret] | None = None
     role: str = ""
     rate_limit: Mapping[str, int] = field(default_factory=dict)
     connect_timeout: float = 5.0

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from terway_edge.cluster.config_maps import ConfigMapManifest
 from terway_edge.cluster.documents import DocumentError, parse
 from terway_edge.cluster.objects import EVERYTHING, KINDS, Object, Reading, read
 from terway_edge.cluster.secrets import SecretManifest, keep_passwords, passwords_for
@@ -93,7 +94,16 @@ class ManifestFiles:
         secrets = [(origin["Secret", item.name], item) for item in objects if isinstance(item, SecretManifest)]
         passwords, wrong = passwords_for(peers, secrets)
         nodes = tuple(item for item in objects if isinstance(item, Node))
-        return Snapshot(nodes, (*problems, *wrong), self._is_in_sync(Node), peers, passwords, self._is_in_sync(BgpPeer))
+        config_maps = {item.name: item.data for item in objects if isinstance(item, ConfigMapManifest)}
+        return Snapshot(
+            nodes,
+            (*problems, *wrong),
+            self._is_in_sync(Node),
+            peers,
+            passwords,
+            self._is_in_sync(BgpPeer),
+            config_maps,
+        )
 
     def _is_in_sync(self, kind: type) -> bool:
         """True once all that the first listing had of a kind was read, or is gone."""

@@ -12,6 +12,8 @@ from terway_edge.core.brief import shown
 from terway_edge.core.models import Node
 from terway_edge.core.unusable import unusable
 
+INSTANCE_TYPE_INFO = "alibabacloud.com/instance-type-info"
+
 
 def read_node(item: Mapping[Any, Any]) -> Node:
     """Raises Wrong."""
@@ -23,6 +25,11 @@ def read_node(item: Mapping[Any, Any]) -> Node:
         _pod_cidrs(spec),
         read_text(metadata, "uid", "metadata.uid"),
         read_text(spec, "providerID", "spec.providerID"),
+        read_text(
+            read_section(metadata, "annotations", "metadata.annotations"),
+            INSTANCE_TYPE_INFO,
+            f"metadata.annotations[{INSTANCE_TYPE_INFO}]",
+        ),
     )
 
 

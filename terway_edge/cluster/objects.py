@@ -1,7 +1,7 @@
 """Documents to objects: strict about every field that is used, blind to all others.
 
 Manifests may be single objects, a `List` (what `kubectl get -o yaml` prints) or a list of one kind such as `NodeList`
-(what the API returns). Kinds other than Node, BGPPeer and Secret are left alone if they are well-formed.
+(what the API returns). Kinds other than Node, BGPPeer, Secret and ConfigMap are left alone if they are well-formed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from terway_edge.cluster.config_maps import ConfigMapManifest, read_config_map
 from terway_edge.cluster.fields import Wrong, read_text
 from terway_edge.cluster.nodes import read_node
 from terway_edge.cluster.peers import read_peer
@@ -18,13 +19,14 @@ from terway_edge.core.brief import shown
 from terway_edge.core.models import Node
 from terway_edge.core.ports import Problem
 
-Object = Node | BgpPeer | SecretManifest
+Object = Node | BgpPeer | SecretManifest | ConfigMapManifest
 
-KINDS: Mapping[type, str] = {Node: "Node", BgpPeer: "BGPPeer", SecretManifest: "Secret"}
+KINDS: Mapping[type, str] = {Node: "Node", BgpPeer: "BGPPeer", SecretManifest: "Secret", ConfigMapManifest: "ConfigMap"}
 _PEER_GROUP, _PEER_VERSION = "network.openyurt.io/", "v1alpha1"
 _READERS: Mapping[str, Callable[[Mapping[Any, Any]], Object | None]] = {
     "v1 Node": read_node,
     "v1 Secret": read_secret,
+    "v1 ConfigMap": read_config_map,
     f"{_PEER_GROUP}{_PEER_VERSION} BGPPeer": read_peer,
 }
 """By apiVersion and kind."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol
 
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.errors import TRY_AGAIN, EdgeError, Refused
+from terway_edge.core.secret import Secret
 
 
 class EniStatus(StrEnum):
@@ -238,11 +240,30 @@ class Api(StrEnum):
     ENS = "ens"
 
 
+class CloudAccess(NamedTuple):
+    """What the cluster says of the way to the cloud; the agent's own settings win.
+
+    :param key: (AccessKey id, its secret)
+    :param credentials_path: a file, or a directory as a Secret is mounted
+    :param rate_limit: calls per minute by action
+    :param instance_type_info: what the node's instance type takes, an item of DescribeInstanceTypes in JSON
+    """
+
+    region: str = ""
+    key: tuple[Secret, Secret] | None = None
+    credentials_path: Path | None = None
+    rate_limit: Mapping[str, int] = {}
+    instance_type_info: str = ""
+
+
+NO_ACCESS = CloudAccess()
+
+
 class Clouds(Protocol):
     """The APIs that the agent can call."""
 
-    def open(self, api: Api, deadline: float) -> Cloud:
-        """Ready to be called. Raises CloudError, or Refused if the settings have no cloud."""
+    def open(self, api: Api, deadline: float, access: CloudAccess = NO_ACCESS) -> Cloud:
+        """Ready to be called. Raises CloudError, or Refused if the agent cannot call any."""
 
     def metadata(self) -> Metadata:
         """What the instance is told about itself. Raises as `open`."""
@@ -251,7 +272,7 @@ class Clouds(Protocol):
 class NoClouds:
     """`Clouds` of an agent that has none."""
 
-    def open(self, api: Api, deadline: float) -> NoReturn:
+    def open(self, api: Api, deadline: float, access: CloudAccess = NO_ACCESS) -> NoReturn:
         raise Refused(f"cloud support is not configured: nothing is known of an API of {api.upper()}")
 
     def metadata(self) -> NoReturn:

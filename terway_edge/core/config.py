@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -29,6 +29,7 @@ from terway_edge.core.selection import PoolRule
 PLUGIN_NAME = r"^[a-z][a-z0-9_]*$"
 MAX_MTU = 65535  # bytes; what a veth takes (ETH_MAX_MTU)
 MIN_MTU6 = 1280  # bytes; RFC 8200, section 5
+HOST_AND_PORT = r"^([A-Za-z0-9._-]+(:[0-9]{1,5})?)?$"
 
 
 class Section(BaseModel):
@@ -42,6 +43,49 @@ class Cluster(Section):
     manifests: AbsolutePath = Field(
         Path("/etc/terway-edge/manifests"), description="directory of Node, BGPPeer and Secret manifests; watched"
     )
+
+
+class Cloud(Section):
+    """The cloud's API, which agents of ECS and ENS nodes call; eni-config serves where these are not set."""
+
+    region: str = Field("", pattern=r"^[a-zA-Z0-9_-]*$", description="RegionId of ECS; empty: the instance's own")
+    ens_region: str = Field("", pattern=r"^[a-zA-Z0-9_-]*$", description="EnsRegionId of the edge site; empty: all")
+    ecs_endpoint: str = Field("", pattern=HOST_AND_PORT, description="host or host:port; empty: the region's")
+    vpc_endpoint: str = Field("", pattern=HOST_AND_PORT, description="host or host:port; empty: the region's")
+    ens_endpoint: str = Field("ens.aliyuncs.com", pattern=HOST_AND_PORT, description="host or host:port")
+    metadata_url: str = Field(
+        "http://100.100.100.200", pattern=r"^http://[^/]+$", description="where instances are told about themselves"
+    )
+    protocol: Literal["https", "http"] = Field("https", description="http sends requests in the clear: for tests")
+    proxy: str | None = Field(
+        None, description="URL of a proxy for the API; null: by HTTPS_PROXY, HTTP_PROXY and NO_PROXY; empty: none"
+    )
+    ca_bundle: AbsolutePath | None = Field(
+        None, description="file of trusted certificates; null: ALIBABA_CLOUD_CA_BUNDLE, else the SDK's own"
+    )
+    credentials: Literal["auto", "environment", "path", "role"] = Field(
+        "auto",
+        description="where the AccessKey comes from; auto: credentials_path, environment, those of eni-config, RAM role",
+    )
+    credentials_path: AbsolutePath | None = Field(
+        None, description="file with credentials, or directory as a Secret is mounted; read again when it changes"
+    )
+    role: str = Field("", description="name of the instance's RAM role; empty: as its metadata says")
+    rate_limit: Mapping[str, Annotated[int, Field(ge=1, le=100000)]] = Field(
+        {}, description="mapping of actions of the API to the most calls per minute of this node"
+    )
+    connect_timeout_seconds: float = Field(5, gt=0, le=60, description="seconds until a connection must be there")
+    read_timeout_seconds: float = Field(20, gt=0, le=300, description="seconds until an answer must be there")
+    ens_max_enis: int = Field(10, ge=1, le=64, description="ENIs of an ENS instance, the primary one among them")
+    ens_addresses_per_eni: int = Field(
+        25, ge=1, le=256, description="addresses of an ENS ENI, its primary one among them"
+    )
+
+    @model_validator(mode="after")
+    def _path_is_there(self) -> Cloud:
+        if self.credentials == "path" and self.credentials_path is None:
+            raise ValueError("credentials is path and credentials_path is not set: set it")
+        return self
 
 
 class Cni(Section):
@@ -165,6 +209,7 @@ class Settings(Section):
         None, ge=576, le=MAX_MTU, description=f"bytes, 576..{MAX_MTU}, from {MIN_MTU6} with IPv6; null: the uplink's"
     )
     cluster: Cluster = Field(Cluster(), description="source of cluster objects")
+    cloud: Cloud = Field(Cloud(), description="the cloud's API; for ECS and ENS nodes")
     cni: Cni = Field(Cni(), description="the runtime's side")
     interface: Interface = Field(Interface(), description="choice of the uplink")
     ipam: Ipam = Field(Ipam(), description="addresses of pods")

@@ -31,7 +31,7 @@ def overlay(
 ) -> tuple[dict[str, Any], dict[Path, str], list[str]]:
     """(the mapping with the environment's values, variable by path, mistakes).
 
-    Lists are written as JSON or separated by commas; an empty variable empties a list and unsets an optional value.
+    Lists are written as JSON or separated by commas, mappings as JSON; an empty variable empties a list and unsets an optional value.
     A variable with our prefix and without `__` that is no key is left alone: Kubernetes sets such for Services.
     """
     known = {name: (path, field) for name, path, field in variables(model)}
@@ -59,6 +59,11 @@ def _value(text: str, field: FieldInfo) -> Any:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"expected a JSON list, or values separated by commas: {error}") from None
+    if get_origin(field.annotation) is Mapping:
+        try:
+            return json.loads(text or "{}")
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"expected a JSON object: {error}") from None
     if not text and type(None) in get_args(field.annotation):
         return None
     return text

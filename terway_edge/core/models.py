@@ -88,6 +88,8 @@ class Node(NamedTuple):
     uid: str = ""
     provider_id: str = ""
     """What the cloud knows it by, `region.instance-id` on Alibaba Cloud; empty elsewhere."""
+    instance_type_info: str = ""
+    """What its instance type takes: an item of DescribeInstanceTypes in JSON, if the cluster tells."""
 
     def address(self, family: int) -> Address | None:
         """The node's InternalIP of a family."""

@@ -180,7 +180,8 @@ class Snapshot(NamedTuple):
     """The cluster's objects as last seen. `in_sync` is False while the first listing of Nodes is not complete,
     `peers_in_sync` while that of BGPPeers is not.
 
-    `secrets` are those that some BGPPeer refers to, as far as they exist and can be used.
+    `secrets` are those that some BGPPeer refers to, as far as they exist and can be used. `config_maps` are the `data`
+    of those of namespace kube-system that the source knows, by name.
     """
 
     nodes: tuple[Node, ...] = ()
@@ -189,6 +190,7 @@ class Snapshot(NamedTuple):
     peers: tuple[BgpPeer, ...] = ()
     secrets: Mapping[SecretRef, Secret] = MappingProxyType({})
     peers_in_sync: bool = True
+    config_maps: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 
 
 class ClusterSource(Events, Statuses, Protocol):

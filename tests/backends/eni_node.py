@@ -12,7 +12,17 @@ from functools import partial
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from terway_edge.core.cloud import AddressWish, Api, Cause, CloudError, Features, Instance, Limits
+from terway_edge.core.cloud import (
+    NO_ACCESS,
+    AddressWish,
+    Api,
+    Cause,
+    CloudAccess,
+    CloudError,
+    Features,
+    Instance,
+    Limits,
+)
 from terway_edge.core.context import BackendContext
 from terway_edge.core.hookspecs import hookimpl
 from terway_edge.core.models import Lease, NodeView, Sandbox
@@ -39,7 +49,7 @@ class OneCloud:
         self.opened: list[Api] = []
         self.is_down = False
 
-    def open(self, api: Api, deadline: float) -> FakeCloud:
+    def open(self, api: Api, deadline: float, access: CloudAccess = NO_ACCESS) -> FakeCloud:
         self.opened.append(api)
         if self.is_down:
             raise CloudError("nobody answers", action="Open", cause=Cause.UNAVAILABLE)
