@@ -294,3 +294,16 @@ def test_a_cycle_that_fails_is_not_the_last(running, caplog):
     running.uplink = UPLINK
     running.reconciler.set_snapshot(cluster(1, 3))
     eventually(lambda: running.last[0] == ["10.3.0.0/24"])
+
+
+def test_a_config_map_that_changes_lets_what_could_not_start_try_again():
+    world = World()
+    world.plugin.errors = [Refused("the configuration is wrong")]
+    world.reconciler.run_once(cluster(1))
+    assert "the configuration is wrong" in world.reconciler.node().why_not
+    assert world.reconciler.config_map("eni-config") is None
+    world.reconciler.start()
+    world.reconciler.set_snapshot(cluster(1, config_maps={"eni-config": {"eni_conf": "{}"}}))
+    assert eventually(lambda: world.plugin.started == ["n1"])
+    assert world.reconciler.config_map("eni-config") == {"eni_conf": "{}"}
+    world.reconciler.stop()
