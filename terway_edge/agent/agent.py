@@ -39,7 +39,8 @@ from terway_edge.cni.places import misplaced
 from terway_edge.core.config import Settings
 from terway_edge.core.context import BackendContext
 from terway_edge.core.dispatcher import Dispatcher, explain
-from terway_edge.core.errors import EdgeError
+from terway_edge.core.errors import EdgeError, KernelError
+from terway_edge.core.host_ports import HostPorts
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Condition, StopReason
 from terway_edge.core.plans import Link
@@ -97,6 +98,7 @@ class Agent:
             settings,
             AliyunClouds(settings, self._clock),
             self._config_map,
+            source,
         )
         manager, self._plugins = build_plugins(find_plugins(settings.plugins.disabled), context)
         for info in self._plugins:
@@ -111,9 +113,11 @@ class Agent:
             self._conditions,
             self._clock,
         )
+        self._firewall = firewall
+        self._ports = HostPorts(kernel, firewall, lock=threading.Lock())
         locks = SandboxLocks()
         self._service = Service(
-            self._dispatcher, self._ipam, kernel, self._plumbing, self._clock, self._reconciler.node, locks
+            self._dispatcher, self._ipam, kernel, self._plumbing, self._clock, self._reconciler.node, locks, self._ports
         )
         self._repair = Repair(
             kernel,
@@ -122,6 +126,8 @@ class Agent:
             self._clock,
             self._telemetry,
             locks,
+            self._ports,
+            self._conditions,
             lambda: self._reconciler.view,
             self._reconciler.poke,
         )
@@ -203,7 +209,7 @@ class Agent:
         if self._stored.damage:
             told = f"{self._stored.damage}; leases were rebuilt from the kernel, free addresses rest for a cool-down"
             self._conditions.say("store", Condition("StoreDamaged", self._settings.node_name, told))
-            rebuilt = rebuild(self._kernel, self._ipam.leases(), backend, self._clock)
+            rebuilt = rebuild(self._kernel, self._ipam.leases(), backend, self._clock, self._firewall.forwards())
             for lease in rebuilt.disproved:
                 self._ipam.release(lease)
             for lease in rebuilt.found:
@@ -213,6 +219,10 @@ class Agent:
             log.info("unplugging %d links whose leases were released", len(lost))
             self._kernel.unplug(lost)
         self._reconciler.keep_working({lease.backend for lease in self._ipam.leases()})
+        try:
+            self._ports.restore(self._ipam.leases())
+        except KernelError as error:
+            log.error("hostPorts are not as they should be, the next comparison tries again: %s", error)
         self._repair.audit()
 
     def _collect(self) -> None:

@@ -95,8 +95,9 @@ def with_access(
     path, key = settings.credentials_path, None
     if path is None and not environ.get(KEY_ID, "").strip():
         addon = addon or Path(ADDON_SECRET)
-        key = None if addon.is_dir() else access.key
-        path = addon if addon.is_dir() else None if key else access.credentials_path
+        has_addon = (addon / "access-key-id").exists()  # a Secret that does not exist may be mounted as nothing
+        key = None if has_addon else access.key
+        path = addon if has_addon else None if key else access.credentials_path
     return replace(
         settings,
         region=settings.region or access.region,

@@ -30,6 +30,11 @@ RATE_ANNOTATIONS = {
     "kubernetes.io/ingress-bandwidth": "ingress_rate",
     "kubernetes.io/egress-bandwidth": "egress_rate",
 }
+# Terway's own, older than Kubernetes'; in byte/s, with units of 1024.
+BYTE_ANNOTATIONS = {
+    "k8s.aliyun.com/ingress-bandwidth": "ingress_rate",
+    "k8s.aliyun.com/egress-bandwidth": "egress_rate",
+}
 # Kubernetes accepts no other bandwidth (bit/s), so neither do we.
 RATE_MIN, RATE_MAX = 10**3, 10**15
 
@@ -38,6 +43,9 @@ QUANTITY = re.compile(
 )
 DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+
+BYTES = re.compile(r"([0-9]{1,20})(?:\.([0-9]{0,20}))?([KMGT]?)(?:I?B)?", re.ASCII | re.IGNORECASE)
+UNITS = ("", "K", "M", "G", "T")
 
 
 def load(stdin: bytes) -> Conf:
@@ -89,7 +97,7 @@ def cni_args(conf: Conf) -> Mapping[str, str]:
 
 def pod_annotations(conf: Conf) -> Mapping[str, str]:
     """The pod's annotations as the runtime passes them, {} if it does not."""
-    found = _object(_runtime_config(conf), ANNOTATIONS, "runtimeConfig.")
+    found = _object(runtime_config(conf), ANNOTATIONS, "runtimeConfig.")
     for key, value in found.items():
         if not isinstance(value, str):
             raise Refused(f"runtimeConfig: annotation {shown(key)} must be text, not {shown(value)}")
@@ -97,13 +105,19 @@ def pod_annotations(conf: Conf) -> Mapping[str, str]:
 
 
 def bandwidth(conf: Conf, annotations: Mapping[str, str]) -> Bandwidth | None:
-    """The pod's limits from runtimeConfig, else from its annotations, else None. Raises Refused."""
-    found = _object(_runtime_config(conf), "bandwidth", "runtimeConfig.")
+    """The pod's limits from runtimeConfig, else from its annotations, else None. Raises Refused.
+
+    A direction that these leave open is as Terway's own annotation says.
+    """
+    found = _object(runtime_config(conf), "bandwidth", "runtimeConfig.")
     limits = {RATES[key.lower()]: _bits(key, value) for key, value in found.items() if key.lower() in RATES}
     if not limits:
         limits = {
             name: _quantity_bits(key, annotations[key]) for key, name in RATE_ANNOTATIONS.items() if key in annotations
         }
+    for key, name in BYTE_ANNOTATIONS.items():
+        if key in annotations and not limits.get(name):
+            limits[name] = _byte_bits(key, annotations[key])
     return Bandwidth(**limits) if any(limits.values()) else None
 
 
@@ -153,7 +167,7 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN_LIMIT else f"{text[:SHOWN_LIMIT]}..."
 
 
-def _runtime_config(conf: Conf) -> Conf:
+def runtime_config(conf: Conf) -> Conf:
     """runtimeConfig with keys in lower case: runtimes differ in how they write them."""
     return {key.lower(): value for key, value in _object(conf, "runtimeConfig").items()}
 
@@ -192,6 +206,17 @@ def _quantity_bits(key: str, text: str) -> int:
         if RATE_MIN <= bits <= RATE_MAX:
             return bits
     raise Refused(f"annotation {key}: {shown(text)} must be a bandwidth in bit/s from 1k to 1P, such as 10M")
+
+
+def _byte_bits(key: str, text: str) -> int:
+    """Bytes per second, such as 10M, in bit/s; a fraction of a bit is dropped."""
+    match = BYTES.fullmatch(text.strip())
+    if match:
+        whole, fraction, unit = match.groups(default="")
+        bits: int = (int(whole + fraction) << 10 * UNITS.index(unit.upper())) * 8 // 10 ** len(fraction)
+        if RATE_MIN <= bits <= RATE_MAX:
+            return bits
+    raise Refused(f"annotation {key}: {shown(text)} must be a bandwidth in byte/s, 125 at least, such as 10M")
 
 
 def _depth_exceeds(value: object, limit: int) -> bool:

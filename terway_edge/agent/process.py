@@ -11,8 +11,8 @@ from types import FrameType
 
 from terway_edge.agent.agent import Agent
 from terway_edge.agent.instance import instance_lock
+from terway_edge.agent.sources import open_source
 from terway_edge.agent.store import open_journal
-from terway_edge.cluster.manifests import ManifestDirectory
 from terway_edge.core.config import Settings
 from terway_edge.kernel.linux import LinuxKernel
 from terway_edge.kernel.nft import NftFirewall
@@ -32,10 +32,12 @@ def run(settings: Settings) -> int:
     with ExitStack() as stack:
         stack.enter_context(instance_lock(settings.run_dir))
         store, stored = open_journal(settings)
-        kernel = LinuxKernel()
+        kernel = LinuxKernel(proc_sys_net=settings.proc_sys_net)
         stack.callback(kernel.close)
-        source = ManifestDirectory(settings.cluster.manifests)
-        agent = Agent(settings, kernel, NftFirewall(), store, stored, source)
+        source = open_source(settings, stack)
+        firewall = NftFirewall()
+        stack.callback(firewall.close)
+        agent = Agent(settings, kernel, firewall, store, stored, source)
         stack.callback(agent.stop)
         agent.start()
         # What the start made lives as long as the agent: the collector need not look at it ever again.

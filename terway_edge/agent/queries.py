@@ -140,6 +140,7 @@ class Queries:
             "ifname": sandbox.ifname,
             "pod": f"{sandbox.pod_namespace}/{sandbox.pod_name}" if sandbox.pod_name else "",
             "addresses": [str(address) for address in lease.addresses],
+            "ports": [str(mapping) for mapping in sandbox.ports],
             "backend": lease.backend,
             "link": link_name(lease.key),
             "link_state": "missing" if link is None else "up" if link.up else "down",

@@ -141,7 +141,7 @@ class Reconciler:
         snapshot = self._snapshot
         config_maps_changed = snapshot.config_maps != self._config_maps
         self._config_maps = snapshot.config_maps
-        problems = (Condition("InvalidObject", problem.where, problem.message) for problem in snapshot.problems)
+        problems = (Condition(problem.reason, problem.where, problem.message) for problem in snapshot.problems)
         self._conditions.say("objects", *problems)
         if snapshot.in_sync:  # a speaker that is missing in half a listing is not missing
             self._conditions.say("peers", *peer_conditions(snapshot.peers, snapshot.nodes))
@@ -162,13 +162,7 @@ class Reconciler:
             if look or config_maps_changed:
                 self._compare()
             return
-        settings = self._settings.routes
-        routes = desired_routes(
-            view,
-            gateways=settings.gateway,
-            edge_cidrs=settings.edge_cidrs,
-            cross_domain_cidrs=settings.cross_domain_cidrs,
-        )
+        routes = self._desired_routes(view)
         if self.view is not None and self.view.selection.backend != view.selection.backend:
             # The new backend's pools may lie where the old one's did; leases stay valid without a pool. A backend
             # that served before is started again, and adds the pools that it needs.
@@ -180,7 +174,19 @@ class Reconciler:
         self._conditions.say("routes", *routes.conditions)
         self._say_whether_ready()
         self._advertise(routes, view)
-        self._dispatcher.cycle_done(routes)
+        self._dispatcher.cycle_done(routes, view)
+
+    def _desired_routes(self, view: NodeView) -> RouteSet:
+        """None on a node without advertisers, whose network knows by itself where pods are."""
+        if not view.selection.advertisers:
+            return RouteSet(in_sync=view.in_sync)
+        settings = self._settings.routes
+        return desired_routes(
+            view,
+            gateways=settings.gateway,
+            edge_cidrs=settings.edge_cidrs,
+            cross_domain_cidrs=settings.cross_domain_cidrs,
+        )
 
     def _lose_view(self, snapshot: Snapshot) -> None:
         """Routes and pods stay as they are: an object that is missing for a moment must not cut anybody off."""

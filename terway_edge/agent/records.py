@@ -17,7 +17,7 @@ from zlib import crc32
 
 from terway_edge.core.addresses import Address
 from terway_edge.core.ipam import cooling_of
-from terway_edge.core.models import Bandwidth, Lease, Sandbox
+from terway_edge.core.models import Bandwidth, Lease, PortMapping, Sandbox
 from terway_edge.core.names import Key
 from terway_edge.core.ports import Cooling, Stored
 
@@ -208,7 +208,7 @@ def _document(record: Header | Record) -> dict[str, object]:
 def _lease_document(lease: Lease) -> dict[str, object]:
     sandbox = lease.sandbox
     bandwidth = sandbox.bandwidth
-    return {
+    document: dict[str, object] = {
         "container": sandbox.container_id,
         "ifname": sandbox.ifname,
         "netns": sandbox.netns,
@@ -219,6 +219,12 @@ def _lease_document(lease: Lease) -> dict[str, object]:
         "pools": lease.pools,
         "at": lease.granted_at,
     }
+    if sandbox.ports:  # few pods have any
+        document["ports"] = [
+            [port.host_port, port.container_port, port.protocol, "" if port.host_ip is None else str(port.host_ip)]
+            for port in sandbox.ports
+        ]
+    return document
 
 
 def _lease(document: dict[str, Any]) -> Lease:
@@ -233,9 +239,14 @@ def _lease(document: dict[str, Any]) -> Lease:
             pod_name,
             pod_uid,
             None if bandwidth is None else Bandwidth(*bandwidth),
+            tuple(_port_mapping(*port) for port in document.get("ports", ())),
         ),
         tuple(Address.parse(text) for text in document["addresses"]),
         document["backend"],
         tuple(document["pools"]),
         document["at"],
     )
+
+
+def _port_mapping(host_port: int, container_port: int, protocol: str, host_ip: str) -> PortMapping:
+    return PortMapping(host_port, container_port, protocol, Address.parse(host_ip) if host_ip else None)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from terway_edge.agent.gc import plugged_sandboxes
 from terway_edge.core.addresses import BITS, Address
+from terway_edge.core.host_ports import mappings_to
 from terway_edge.core.models import Lease, Sandbox
 from terway_edge.core.names import Key
 from terway_edge.core.plans import PROTO, FibRoute, Link, Neighbour, Where
-from terway_edge.core.ports import Clock, Kernel
+from terway_edge.core.ports import Clock, Forward, Kernel
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,10 @@ class Rebuilt(NamedTuple):
     found: list[Lease]
 
 
-def rebuild(kernel: Kernel, known: Sequence[Lease], backend: str, clock: Clock) -> Rebuilt:
-    """What a damaged store has wrong, read off links, routes and neighbour entries of ours.
+def rebuild(
+    kernel: Kernel, known: Sequence[Lease], backend: str, clock: Clock, forwards: Collection[Forward] = ()
+) -> Rebuilt:
+    """What a damaged store has wrong, read off links, routes and neighbour entries of ours, and ports off `forwards`.
 
     A lease whose sandbox is not plugged in, and whose address nobody else uses, is neither: it may be on its way.
 
@@ -40,7 +43,7 @@ def rebuild(kernel: Kernel, known: Sequence[Lease], backend: str, clock: Clock) 
     ]
     kept = {lease.key for lease in known} - {lease.key for lease in disproved}
     found = [
-        Lease(Sandbox(*key), tuple(sorted(addresses)), backend, (), clock.now())
+        Lease(Sandbox(*key, ports=mappings_to(addresses, forwards)), tuple(sorted(addresses)), backend, (), clock.now())
         for key, addresses in held.items()
         if key not in kept
     ]

@@ -5,17 +5,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.gc import plugged_sandboxes
 from terway_edge.agent.locks import SandboxLocks
 from terway_edge.agent.telemetry import Telemetry
 from terway_edge.core.datapath import host_items
-from terway_edge.core.dispatcher import Dispatcher
+from terway_edge.core.dispatcher import Dispatcher, explain
 from terway_edge.core.drift import Fights
-from terway_edge.core.errors import EdgeError, Retry
+from terway_edge.core.errors import EdgeError, KernelError, Retry
+from terway_edge.core.host_ports import HostPorts
 from terway_edge.core.ipam import Ipam
-from terway_edge.core.models import Lease, NodeView, Sandbox
+from terway_edge.core.models import Condition, Lease, NodeView, Sandbox
 from terway_edge.core.names import is_own_link, key_of_alias
-from terway_edge.core.plans import HOST, PROTO, Change, FibRoute, Item, Link, Neighbour, Plan, Step, Verb, Where
+from terway_edge.core.plans import (
+    HOST,
+    PROTO,
+    Change,
+    FibRoute,
+    Item,
+    Link,
+    Neighbour,
+    Plan,
+    Rule,
+    Step,
+    Verb,
+    Where,
+)
 from terway_edge.core.ports import Clock, Happening, Kernel, KernelEvent
 from terway_edge.core.uplink import may_move_uplink
 
@@ -33,6 +48,8 @@ class Repair:
         clock: Clock,
         telemetry: Telemetry,
         locks: SandboxLocks,
+        ports: HostPorts,
+        conditions: Conditions,
         view: Callable[[], NodeView | None],
         surroundings_changed: Callable[[], None],
     ) -> None:
@@ -42,6 +59,8 @@ class Repair:
         self._clock = clock
         self._telemetry = telemetry
         self._locks = locks
+        self._ports = ports
+        self._conditions = conditions
         self._view = view
         self._surroundings_changed = surroundings_changed
         self._fights = Fights()
@@ -53,7 +72,11 @@ class Repair:
             self.audit()
         if isinstance(item, FibRoute) and item.proto == PROTO and item.via is None:
             if event.what is Happening.ROUTE_REMOVED:
-                self._put_back(item, self._ipam.owner(item.prefix.address))
+                self._put_back(item, f"route to {item.prefix}", self._ipam.owner(item.prefix.address))
+        elif isinstance(item, Rule):
+            about = item.src or item.dst
+            if event.what is Happening.RULE_REMOVED and item.proto == PROTO and about is not None:
+                self._put_back(item, f"rule {item.priority} of {about}", self._ipam.owner(about.address))
         elif isinstance(item, Neighbour):
             lease = self._ipam.owner(item.address)
             if lease is not None and self._fights.may_repair(f"neighbour entry for {item.address}", self._clock.now()):
@@ -69,24 +92,44 @@ class Repair:
             self.audit()
 
     def audit(self) -> int:
-        """Compare every lease with the kernel in three dumps, have what differs mended; return how many did."""
+        """Compare every lease with the kernel in three dumps, and those of backends; have what differs mended.
+
+        Returns how many leases did.
+        """
         leases = self._ipam.leases()
+        self._say_fights()
         if not leases:
             return 0
         links = plugged_sandboxes(self._kernel.dump(Link))
         present: set[Item] = set(self._kernel.dump(FibRoute, Where(proto=PROTO)))
         present.update(self._kernel.dump(Neighbour))
-        broken = [
-            lease
-            for lease in leases
-            if (link := links.get(lease.key)) is not None
-            and not (link.up and present.issuperset(host_items(lease, link.ifindex)))
-        ]
+        broken, whole = [], []
+        for lease in leases:
+            if (link := links.get(lease.key)) is not None:
+                is_whole = link.up and present.issuperset(host_items(lease, link.ifindex))
+                (whole if is_whole else broken).append(lease)
+        broken += self._broken_beside(whole)
         for lease in broken:
             self._mend(lease)
-        for item in self._fights.fought_over(self._clock.now()):
-            log.warning("another process keeps undoing %s: find it with 'ip monitor' and stop it", item)
+        self._mend_ports()
         return len(broken)
+
+    def _say_fights(self) -> None:
+        told = "another process keeps undoing it: find it with 'ip monitor' and stop it"
+        fights = (Condition("DatapathFight", str(what), told) for what in self._fights.fought_over(self._clock.now()))
+        self._conditions.say("repair", *fights)
+
+    def _broken_beside(self, leases: list[Lease]) -> list[Lease]:
+        """Of leases that lack nothing of the shared datapath, those that lack something of their backend's."""
+        found: list[Lease] = []
+        for backend in sorted({lease.backend for lease in leases}):
+            if not self._dispatcher.has(backend):
+                continue
+            try:
+                found += self._dispatcher.audit(backend, [lease for lease in leases if lease.backend == backend])
+            except Exception as error:  # noqa: BLE001 - one backend must not keep the others' pods from being mended
+                log.error("backend %s cannot look at its pods: %s", backend, explain(error))
+        return found
 
     def _link_changed(self, link: Link) -> None:
         """A pod's host link was set down, which takes its routes and neighbours in silence."""
@@ -117,12 +160,19 @@ class Repair:
                 ", put back" if discrepancy.mended else "",
             )
 
-    def _put_back(self, route: FibRoute, lease: Lease | None) -> None:
-        words = f"route to {route.prefix}"
+    def _mend_ports(self) -> None:
+        try:
+            for line in self._ports.mend():
+                self._telemetry.repaired("audit")
+                log.warning("%s, put right", line)
+        except KernelError as error:
+            log.error("hostPorts cannot be mended: %s", error)
+
+    def _put_back(self, item: FibRoute | Rule, words: str, lease: Lease | None) -> None:
         if lease is None or not self._fights.may_repair(words, self._clock.now()):
             return
         # ADD, so that nothing of anybody else is overwritten; a link that went meanwhile makes it fail harmlessly.
-        failures = self._kernel.apply(Plan((Step(HOST, (Change(Verb.ADD, route),)),), atomic=False))
+        failures = self._kernel.apply(Plan((Step(HOST, (Change(Verb.ADD, item),)),), atomic=False))
         if not failures:
             self._telemetry.repaired("event")
             log.warning("container %s: somebody removed its %s, put back", lease.sandbox.container_id, words)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from terway_edge.agent import netconf
+from terway_edge.agent.port_mappings import port_mappings
 from terway_edge.cni.versions import VERSIONS
 from terway_edge.core.errors import INCOMPATIBLE_VERSION, INVALID_ENVIRONMENT, Refused
 from terway_edge.core.models import Sandbox
@@ -55,7 +56,7 @@ POD_ARGUMENTS = {
 
 @dataclass(frozen=True, slots=True)
 class CniRequest:
-    """One valid call. `sandbox` is None for GC and STATUS; its bandwidth is set for ADD and CHECK.
+    """One valid call. `sandbox` is None for GC and STATUS; its bandwidth and ports are set for ADD and CHECK.
 
     `prev_result` is well-formed; for DEL a malformed one counts as absent, because a DEL must succeed.
     `valid_attachments` is for GC only: None = the runtime sent no list, which must never mean "delete everything";
@@ -89,7 +90,7 @@ def parse_request(environ: Mapping[str, str], stdin: bytes, netns_fd: int = -1) 
     if command is Command.DEL:
         return CniRequest(command, network, version, replace(sandbox, **pod), netconf.prev_result_or_none(conf))
     annotations = netconf.pod_annotations(conf)
-    sandbox = replace(sandbox, bandwidth=netconf.bandwidth(conf, annotations), **pod)
+    sandbox = replace(sandbox, bandwidth=netconf.bandwidth(conf, annotations), ports=port_mappings(conf), **pod)
     return CniRequest(command, network, version, sandbox, netconf.prev_result(conf), annotations=annotations)
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from terway_edge.agent.locks import SandboxLocks
 from terway_edge.core.dispatcher import Dispatcher, explain
 from terway_edge.core.errors import Conflict, Refused, Retry
+from terway_edge.core.host_ports import HostPorts
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Attachment, Discrepancy, Lease, NodeView, Sandbox
 from terway_edge.core.names import Key
@@ -48,6 +49,7 @@ class Service:
         clock: Clock,
         node: Callable[[], Node],
         locks: SandboxLocks,
+        ports: HostPorts,
     ) -> None:
         self._dispatcher = dispatcher
         self._ipam = ipam
@@ -56,6 +58,7 @@ class Service:
         self._clock = clock
         self._node = node
         self._locks = locks
+        self._ports = ports
 
     def add(self, sandbox: Sandbox, client: Client, deadline: float, deliver: Callable[[Attachment], bool]) -> None:
         """Plug a sandbox in and `deliver` the result; if nobody takes it, or a DEL came meanwhile, undo it all.
@@ -68,9 +71,13 @@ class Service:
             if ticket.cancelled or client.gone():
                 raise Retry("not begun: the sandbox was deleted, or its caller went away, while it waited")
             resumed = self._resume(sandbox)
-            lease = resumed or self._dispatcher.allocate(view.selection.backend, sandbox, view, deadline)
+            self._ports.refuse_taken(sandbox)
+            lease = resumed or self._dispatcher.allocate(
+                view.selection.backend, sandbox, view, deadline, lambda: ticket.cancelled or client.gone()
+            )
             try:
                 attachment = self._dispatcher.attach(sandbox, lease, view)
+                self._ports.open(lease)
                 taken = not client.gone() and not ticket.cancelled and deliver(attachment)
             except BaseException:
                 self._give_back(sandbox, lease)
@@ -97,7 +104,8 @@ class Service:
             lease = self._ipam.get(sandbox.key)
             if lease is None:
                 raise Refused(f"container {sandbox.container_id} has no lease for {sandbox.ifname}")
-            return lease, list(self._dispatcher.check(sandbox, lease, repair=False))
+            found = self._dispatcher.check(sandbox, lease, repair=False)
+            return lease, [*found, *self._ports.check(lease)]
 
     def collect(self, valid: Collection[Key], deadline: float) -> list[str]:
         """CNI GC: unplug every sandbox that is not `valid`; goes on after failures and returns them.
@@ -160,11 +168,15 @@ class Service:
             log.error("lease of container %s stays until its DEL: %s", lease.sandbox.container_id, explain(error))
 
     def _detach(self, sandbox: Sandbox, lease: Lease) -> None:
-        if self._dispatcher.has(lease.backend):
-            self._dispatcher.detach(sandbox, lease)
-        else:
-            log.warning("backend %s is not loaded: its sandbox is unplugged without it", lease.backend)
-            self._plumbing.detach(lease)
+        """No new connection comes in when the backend lets go of the sandbox and forgets the old ones."""
+        try:
+            self._ports.close(lease)
+        finally:
+            if self._dispatcher.has(lease.backend):
+                self._dispatcher.detach(sandbox, lease)
+            else:
+                log.warning("backend %s is not loaded: its sandbox is unplugged without it", lease.backend)
+                self._plumbing.detach(lease)
 
     def _release(self, lease: Lease) -> None:
         if self._dispatcher.has(lease.backend):

@@ -11,8 +11,8 @@ from terway_edge.agent.directories import remove_directory
 from terway_edge.agent.events import LoggedEvents
 from terway_edge.agent.instance import instance_lock
 from terway_edge.agent.leaving import Told, remove_routes, routes_of_ours, stop_plugins, unplug_pods
+from terway_edge.agent.sources import open_source
 from terway_edge.agent.store import open_journal
-from terway_edge.cluster.manifests import ManifestDirectory
 from terway_edge.cni.installer import uninstall
 from terway_edge.core.config import Settings
 from terway_edge.core.context import BackendContext
@@ -20,7 +20,7 @@ from terway_edge.core.errors import KernelError
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.plugins import find_plugins
 from terway_edge.core.plumbing import Plumbing
-from terway_edge.core.ports import Kernel
+from terway_edge.core.ports import ClusterSource, Kernel
 
 if TYPE_CHECKING:
     from terway_edge.kernel.nft import NftFirewall
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 IN_RUN = ("cni.sock", "heartbeat", ".heartbeat.tmp", "agent.lock", "leases.*")
 IN_STATE = ("leases.*", "bgp.json", "bgp.json.tmp", "eni.json", "eni.json.tmp")
 IN_SPOOL = ("*.del", "*.bad", "*.tmp", ".lock")
+IN_CACHE = ("*.json", ".*.tmp")
+IN_SCRATCH = ("*",)
 
 
 def uninstall_node(settings: Settings) -> Iterator[Told]:
@@ -40,10 +42,12 @@ def uninstall_node(settings: Settings) -> Iterator[Told]:
 
     with ExitStack() as stack:
         stack.enter_context(instance_lock(settings.run_dir))
-        kernel = LinuxKernel()
+        kernel = LinuxKernel(proc_sys_net=settings.proc_sys_net)
         stack.callback(kernel.close)
         firewall = NftFirewall()
-        context = _context(settings, kernel, firewall, stack)
+        stack.callback(firewall.close)
+        sources = stack.enter_context(ExitStack())
+        context = _context(settings, kernel, firewall, open_source(settings, sources), stack)
         for path in uninstall(settings.cni.bin_dir, settings.cni.conf_dir, conf_name=settings.cni.conf_name):
             yield Told(f"removed {path}")
         routes = len(routes_of_ours(kernel))
@@ -52,22 +56,41 @@ def uninstall_node(settings: Settings) -> Iterator[Told]:
         yield unplug_pods(kernel)
         yield remove_routes(kernel, routes)
         yield from _remove_table(firewall, had_table)
-        spool = settings.state_dir / "spool"
-        for directory, ours in ((spool, IN_SPOOL), (settings.state_dir, IN_STATE), (settings.run_dir, IN_RUN)):
+        sources.close()  # what plugins wrote to the cluster gets there; then nothing writes into state_dir any more
+        spool, cache = settings.state_dir / "spool", settings.state_dir / "cluster"
+        for directory, ours in (
+            (spool, IN_SPOOL),
+            (cache / "client", IN_SCRATCH),
+            (cache, IN_CACHE),
+            (settings.state_dir, IN_STATE),
+            (settings.run_dir, IN_RUN),
+        ):
             if line := remove_directory(directory, ours):
                 yield Told(line)
 
 
-def _context(settings: Settings, kernel: Kernel, firewall: NftFirewall, stack: ExitStack) -> BackendContext:
+def _context(
+    settings: Settings, kernel: Kernel, firewall: NftFirewall, source: ClusterSource, stack: ExitStack
+) -> BackendContext:
     """What plugins are built with: the leases as the last agent left them, the pools empty."""
     journal, stored = open_journal(settings)
     stack.callback(journal.close)
     clock = BootClock()
     ipam = Ipam(journal, clock, cooldown=settings.ipam.cooldown_seconds)
     ipam.load(stored)
-    source = ManifestDirectory(settings.cluster.manifests)
     events = LoggedEvents(source)
-    return BackendContext(settings.node_name, kernel, Plumbing(kernel), ipam, firewall, clock, events, source, settings)
+    return BackendContext(
+        settings.node_name,
+        kernel,
+        Plumbing(kernel),
+        ipam,
+        firewall,
+        clock,
+        events,
+        source,
+        settings,
+        annotations=source,
+    )
 
 
 def _has_table(firewall: NftFirewall) -> bool:

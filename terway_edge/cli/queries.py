@@ -88,11 +88,12 @@ def _plugin_facts(plugin: Answer) -> str:
 
 
 def _leases_table(answer: Answer) -> str:
-    columns = ("pod", "addresses", "container", "ifname", "link", "state", "backend", "age")
+    columns = ("pod", "addresses", "ports", "container", "ifname", "link", "state", "backend", "age")
     rows = [
         [
             lease["pod"],
             ",".join(lease["addresses"]),
+            ",".join(lease["ports"]),
             lease["container"][:13],
             lease["ifname"],
             lease["link"],

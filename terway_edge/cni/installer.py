@@ -24,7 +24,7 @@ TYPE = "terway-edge"
 """Name of the shim in the runtime's directory: the `type` in the configuration."""
 CONF_NAME = "10-terway-edge.conflist"
 CONF_SUFFIXES = (".conf", ".conflist", ".json")
-CAPABILITIES = {"bandwidth": True, "io.kubernetes.cri.pod-annotations": True}
+CAPABILITIES = {"bandwidth": True, "portMappings": True, "io.kubernetes.cri.pod-annotations": True}
 MARK = b"terway-edge CNI shim"  # in every shim of ours, of any version
 
 COMPILED = Path(__file__).with_name("bin") / "terway-edge"

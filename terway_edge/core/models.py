@@ -26,6 +26,24 @@ class Bandwidth:
 
 
 @dataclass(frozen=True, slots=True)
+class PortMapping:
+    """A port of the node that leads to one of the pod's (CNI convention "portMappings").
+
+    `protocol` is tcp, udp or sctp. `host_ip` is the one address of the node that the mapping holds for; None means
+    all of them, 0.0.0.0 or :: all of that family.
+    """
+
+    host_port: int
+    container_port: int
+    protocol: str = "tcp"
+    host_ip: Address | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.host_ip is None else f" of {self.host_ip}"
+        return f"{self.host_port}/{self.protocol}{where}"
+
+
+@dataclass(frozen=True, slots=True)
 class Sandbox:
     """One pod network sandbox, known by (container id, ifname) and never by pod name.
 
@@ -40,6 +58,7 @@ class Sandbox:
     pod_name: str = ""
     pod_uid: str = ""
     bandwidth: Bandwidth | None = field(default=None, compare=False)
+    ports: tuple[PortMapping, ...] = field(default=(), compare=False)
     netns_fd: int = field(default=-1, compare=False, repr=False)
 
     @property

@@ -9,6 +9,7 @@ from errno import EADDRNOTAVAIL, EBUSY, EEXIST, ENODEV, ENOENT, ESRCH
 from itertools import groupby
 from operator import itemgetter
 from os import close
+from pathlib import Path
 
 from terway_edge.core.errors import EdgeError, KernelError
 from terway_edge.core.plans import HOST, Change, Failure, Item, Netns, Plan, Rule, Step, Sysctl, Verb, Veth
@@ -32,10 +33,13 @@ _log = logging.getLogger(__name__)
 class Applier:
     """Makes the changes of plans, for any number of threads at once."""
 
-    def __init__(self, sockets: HostSockets, departing: Departing, encode: Encode) -> None:
+    def __init__(
+        self, sockets: HostSockets, departing: Departing, encode: Encode, proc_sys_net: Path = sysctls.ROOT
+    ) -> None:
         self._sockets = sockets
         self._departing = departing
         self._encode = encode
+        self._proc_sys_net = proc_sys_net
 
     def apply(self, plan: Plan) -> tuple[Failure, ...]:
         """As ports.Kernel.apply."""
@@ -74,7 +78,7 @@ class Applier:
         descriptor = netns[step.netns]
         failures: list[Failure] = []
         has_sysctls = any(type(change.item) is Sysctl for change in step.changes)
-        write = (lambda: failures.extend(_write_sysctls(step))) if has_sysctls else None
+        write = (lambda: failures.extend(_write_sysctls(step, self._proc_sys_net))) if has_sysctls else None
         with self._socket(descriptor, write) as endpoint:
             nameless: Change | None = None
             for batch in _batches(step.changes):
@@ -181,13 +185,13 @@ def _open_after(meanwhile: Callable[[], None] | None) -> NetlinkSocket:
     return NetlinkSocket()
 
 
-def _write_sysctls(step: Step) -> list[Failure]:
+def _write_sysctls(step: Step, root: Path) -> list[Failure]:
     """Write them in the namespace of the calling thread."""
     failures = []
     for change, sysctl in [(change, change.item) for change in step.changes if isinstance(change.item, Sysctl)]:
         only(Verb.REPLACE, change.verb, sysctl)
         try:
-            sysctls.write(sysctl)
+            sysctls.write(sysctl, root)
         except OSError as error:
             failures.append(Failure(change, error.errno or 0, error.strerror or str(error)))
     return failures

@@ -1,4 +1,4 @@
-"""Connection tracking entries of released addresses, dropped over ctnetlink.
+"""Connection tracking entries of released addresses and of ports just opened, dropped over ctnetlink.
 
 A connection of a dead pod stays in the table for minutes or days; a packet of the address' next pod that happens to
 match it would be taken for a part of it, and be translated as it was. Entries are found by one dump of the whole table
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from errno import EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT
 from socket import AF_INET, AF_INET6
 
@@ -23,8 +24,11 @@ from terway_edge.kernel.uapi import (
     CTA_IP_V4_SRC,
     CTA_IP_V6_DST,
     CTA_IP_V6_SRC,
+    CTA_PROTO_DST_PORT,
+    CTA_PROTO_NUM,
     CTA_TUPLE_IP,
     CTA_TUPLE_ORIG,
+    CTA_TUPLE_PROTO,
     CTA_TUPLE_REPLY,
     CTA_ZONE,
     IPCTNL_MSG_CT_DELETE,
@@ -34,6 +38,8 @@ from terway_edge.kernel.uapi import (
     NLM_F_REQUEST,
 )
 from terway_edge.kernel.wire import attribute, attributes, message
+
+UDP = 17
 
 NFGENMSG_BYTES = 4  # nfgenmsg: family, version, resource id
 GET = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET
@@ -65,7 +71,7 @@ class Conntrack:
         try:
             endpoint = inside(self._netns, lambda: NetlinkSocket(protocol=NETLINK_NETFILTER, large=True))
             try:
-                _drop(endpoint, addresses)
+                _drop(endpoint, _identity_of_any(addresses))
             finally:
                 endpoint.close()
         except (EdgeError, OSError) as error:  # OSError: this process has no descriptor left
@@ -76,8 +82,24 @@ class Conntrack:
                 _log.warning("connections of released addresses stay, the kernel shows none: %s", error)
 
 
-def _drop(endpoint: NetlinkSocket, addresses: Collection[Address]) -> None:
-    found = endpoint.dump(GET, bytes(NFGENMSG_BYTES), _identity_of_any(addresses))
+def forget_datagrams(lend: Callable[[], AbstractContextManager[NetlinkSocket]], ports: Collection[int]) -> None:
+    """Drop the entries of UDP flows to these ports that go where they were sent.
+
+    A flow is translated as its first packet was, and is the same flow as long as its sender does not pause. Never
+    raises: without this, such a sender is not heard before it pauses.
+
+    :param lend: a socket of NETLINK_NETFILTER for the length of a with-block
+    """
+    try:
+        with lend() as endpoint:
+            _drop(endpoint, _identity_of_datagrams(frozenset(ports)))
+    except KernelError as error:
+        if error.errno not in UNTRACKED:
+            _log.warning("UDP flows to ports %s may go on as they were: %s", sorted(ports), error)
+
+
+def _drop(endpoint: NetlinkSocket, identity: Decode[bytes]) -> None:
+    found = endpoint.dump(GET, bytes(NFGENMSG_BYTES), identity)
     for start in range(0, len(found), BATCH):
         batch = found[start : start + BATCH]
         first = endpoint.reserve(len(batch))
@@ -86,7 +108,7 @@ def _drop(endpoint: NetlinkSocket, addresses: Collection[Address]) -> None:
         )
         for refusal in refusals:
             if refusal.errno != ENOENT:  # it ended meanwhile
-                _log.warning("a connection of a released address stays: %s", refusal)
+                _log.warning("a connection stays: %s", refusal)
 
 
 def _identity_of_any(addresses: Collection[Address]) -> Decode[bytes]:
@@ -106,10 +128,35 @@ def _identity_of_any(addresses: Collection[Address]) -> Decode[bytes]:
         ends = _addresses(entry.get(CTA_TUPLE_ORIG, b"")) | _addresses(entry.get(CTA_TUPLE_REPLY, b""))
         if CTA_TUPLE_ORIG not in entry or wanted.isdisjoint(ends):
             return None
-        identity = (attribute(kind, entry[kind]) for kind in IDENTITY if kind in entry)
-        return data[start : start + NFGENMSG_BYTES] + b"".join(identity)
+        return _identity(data[start : start + NFGENMSG_BYTES], entry)
 
     return decode
+
+
+def _identity_of_datagrams(ports: Collection[int]) -> Decode[bytes]:
+    """As _identity_of_any(), of UDP flows to these ports that nothing translates."""
+    wanted = (attribute(CTA_PROTO_DST_PORT, port.to_bytes(2, "big"))[:6] for port in ports)
+    mentions = re.compile(b"|".join(map(re.escape, wanted))).search
+
+    def decode(data: bytes, start: int, end: int) -> bytes | None:
+        if not mentions(data, start, end):
+            return None
+        entry = dict(attributes(data, start + NFGENMSG_BYTES, end))
+        sent = _parts(entry.get(CTA_TUPLE_ORIG, b""))
+        protocol = _parts(sent.get(CTA_TUPLE_PROTO, b""))
+        if protocol.get(CTA_PROTO_NUM) != bytes((UDP,)):
+            return None
+        if int.from_bytes(protocol.get(CTA_PROTO_DST_PORT, b""), "big") not in ports:
+            return None
+        if _addresses(entry[CTA_TUPLE_ORIG]) != _addresses(entry.get(CTA_TUPLE_REPLY, b"")):
+            return None
+        return _identity(data[start : start + NFGENMSG_BYTES], entry)
+
+    return decode
+
+
+def _identity(head: bytes, entry: Mapping[int, bytes]) -> bytes:
+    return head + b"".join(attribute(kind, entry[kind]) for kind in IDENTITY if kind in entry)
 
 
 def _search(wanted: Iterable[bytes], size: int) -> Search | None:
@@ -120,5 +167,9 @@ def _search(wanted: Iterable[bytes], size: int) -> Search | None:
 
 def _addresses(packed_tuple: bytes) -> set[bytes]:
     """The packed source and destination of a tuple."""
-    ip = dict(attributes(packed_tuple, 0, len(packed_tuple))).get(CTA_TUPLE_IP, b"")
-    return {payload for kind, payload in attributes(ip, 0, len(ip)) if kind in ENDS}
+    ip = _parts(packed_tuple).get(CTA_TUPLE_IP, b"")
+    return {payload for kind, payload in _parts(ip).items() if kind in ENDS}
+
+
+def _parts(nested: bytes) -> dict[int, bytes]:
+    return dict(attributes(nested, 0, len(nested)))

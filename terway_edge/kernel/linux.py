@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Literal
 
 from terway_edge.core.addresses import Address
 from terway_edge.core.names import Key
 from terway_edge.core.plans import HOST, Failure, Netns, Plan, Veth, Where
 from terway_edge.core.ports import Closable, Dumped, KernelEvent
-from terway_edge.kernel import packed
+from terway_edge.kernel import packed, sysctls
 from terway_edge.kernel.applying import Applier
 from terway_edge.kernel.departing import Departing
 from terway_edge.kernel.dumps import dump
@@ -32,12 +33,21 @@ class LinuxKernel:
     enter pods' namespaces.
     """
 
-    def __init__(self, netns: Netns = HOST, *, encoder: Literal["packed", "pyroute2"] = "packed") -> None:
-        """Raises Refused if `netns` (a path, a descriptor or HOST, the calling thread's) is not a namespace."""
+    def __init__(
+        self,
+        netns: Netns = HOST,
+        *,
+        encoder: Literal["packed", "pyroute2"] = "packed",
+        proc_sys_net: Path = sysctls.ROOT,
+    ) -> None:
+        """Raises Refused if `netns` (a path, a descriptor or HOST, the calling thread's) is not a namespace.
+
+        :param proc_sys_net: where the sysctls of the network can be written
+        """
         self._netns = open_netns(netns)
         self._sockets = HostSockets(self._netns)
         self._departing = Departing()
-        self._applier = Applier(self._sockets, self._departing, _encoder(encoder))
+        self._applier = Applier(self._sockets, self._departing, _encoder(encoder), proc_sys_net)
         self._reaper = Reaper(self._sockets, self._departing, self._is_plugging)
         self._monitor: Monitor | None = None
         self._watching = threading.Lock()

@@ -100,6 +100,14 @@ class NetlinkSocket:
         refusals, _ = self.ask(messages, lambda data, start, end: None)
         return refusals
 
+    def commit(self, batch: bytes) -> list[Refusal]:
+        """Send a transaction of nfnetlink; it happened if nothing is refused. Raises KernelError.
+
+        The kernel ignores what follows the end of one in the same datagram, so the closing no-op has its own.
+        """
+        self._send(batch)
+        return self.change(b"")
+
     def ask(self, messages: bytes, decode: Decode[Decoded]) -> tuple[list[Refusal], list[Decoded]]:
         """Send a batch that has answers, for example RTM_GETLINK without NLM_F_DUMP. Raises KernelError."""
         barrier = self.reserve(1)

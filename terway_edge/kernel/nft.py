@@ -1,55 +1,130 @@
-"""Our nftables table, written whole through the `nft` program whenever what it should say changes.
+"""Our nftables table. A fresh process knows it by its name, `inet terway_edge`; nobody else's table is touched.
 
-A fresh process knows it by its name, `inet terway_edge`. One transaction replaces it, so packets never meet half a
-table; nobody else's table is touched.
+Rules are written through the `nft` program, in transactions, so that packets never meet half of them: those of
+masquerading whenever they change, those of ports once. A pod's ports are set elements, which cost no process.
 """
 
 from __future__ import annotations
 
 import errno
-import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from shutil import which
 
 from terway_edge.core.errors import KernelError
-from terway_edge.core.ports import Masquerade
+from terway_edge.core.ports import Forward, Masquerade
+from terway_edge.kernel import nft_ports, nft_program
+from terway_edge.kernel.conntrack import forget_datagrams
+from terway_edge.kernel.netlink import Refusal
+from terway_edge.kernel.nft_elements import Element, Elements
+from terway_edge.kernel.nft_program import TABLE
 
-TABLE = "terway_edge"
-TIMEOUT = 20.0  # seconds for one run of nft; large sets take a fraction of one
+MASQUERADE = ("postrouting", "pods4", "pods6", "direct4", "direct6")
+"""The chain and the sets of masquerading."""
+
+ABSENT = frozenset((errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT))
+"""How the kernel says that a set does not exist, or that it has no nf_tables at all."""
 
 # Never translated: link-local addresses have no meaning beyond the link, and the sender of multicast is who it is.
 ALWAYS_DIRECT = {4: ("169.254.0.0/16", "224.0.0.0/4"), 6: ("fe80::/10", "ff00::/8")}
 
 
 class NftFirewall:
-    """The Firewall port. Thread-safe. Equal input with an intact table writes nothing."""
+    """The Firewall port. Equal input with an intact table writes nothing."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._wanted: Masquerade | None = None
-        self._listing = ""
+        self._masquerade: dict[str, str] = {}  # as nft prints what was written; empty: nothing was
+        self._chains: dict[str, str] = {}
+        self._is_damaged = False  # the chains of ports, when somebody last looked
+        self._ports = Elements(TABLE)
+        self._elements: set[Element] | None = None  # None: not known
 
-    def set_masquerade(self, wanted: Masquerade) -> None:
+    def set_masquerade(self, wanted: Masquerade | None) -> None:
         with self._guard:
-            if wanted == self._wanted and self._listing and _list() == self._listing:
-                return
-            _nft("-f", "-", script=masquerade_script(wanted))
-            self._wanted, self._listing = wanted, _list()
+            try:
+                self._set_masquerade(wanted)
+            except KernelError as error:
+                if error.errno != errno.ENOENT:
+                    raise
+                raise KernelError(f"{error}, or set masquerade.enabled to false", errno=error.errno) from error
+
+    def set_forwards(self, wanted: Collection[Forward]) -> None:
+        with self._guard:
+            elements = nft_ports.elements(wanted)
+            before = self._read() if self._elements is None else self._elements
+            self._elements = None
+            if elements and (self._is_damaged or not self._chains):
+                self._write_chains()
+            if self._change(before, elements):
+                # Others changed the table. What it is now decides; they hardly do it twice in a row.
+                before = self._read()
+                if elements - before:
+                    self._write_chains()
+                if refusals := self._change(before, elements):
+                    raise KernelError(f"ports of pods: {refusals[0]}", errno=refusals[0].errno)
+            self._elements = elements
+            if datagrams := nft_ports.udp_ports(elements - before):
+                forget_datagrams(self._ports.lend, datagrams)
+
+    def forwards(self) -> frozenset[Forward]:
+        with self._guard:
+            self._elements = self._read()
+            self._is_damaged = bool(self._chains) and self._chains != _part(nft_ports.CHAINS)
+            return frozenset() if self._is_damaged else nft_ports.forwards(self._elements)
 
     def is_present(self) -> bool:
         """Whether the node has our table. Raises KernelError."""
-        return bool(_list())
+        return bool(nft_program.listing())
 
     def remove(self) -> None:
         with self._guard:
-            if self._wanted is not None or (which("nft") and _list()):
-                _nft("-f", "-", script=f"add table inet {TABLE}\ndelete table inet {TABLE}\n")
-            self._wanted, self._listing = None, ""
+            if self._wanted is not None or self._chains or (which("nft") and nft_program.listing()):
+                nft_program.run(f"add table inet {TABLE}\ndelete table inet {TABLE}\n")
+            self._wanted, self._masquerade, self._chains, self._elements = None, {}, {}, None
+
+    def close(self) -> None:
+        """Nothing of the table changes. No other call may be under way."""
+        self._ports.close()
+
+    def _set_masquerade(self, wanted: Masquerade | None) -> None:
+        if wanted is None:
+            self._drop_masquerade()
+        elif wanted != self._wanted or not self._masquerade or _part(MASQUERADE) != self._masquerade:
+            nft_program.run(masquerade_script(wanted))
+            self._wanted, self._masquerade = wanted, _part(MASQUERADE)
+
+    def _drop_masquerade(self) -> None:
+        if self._wanted is not None or which("nft"):
+            there = nft_program.blocks(nft_program.listing())
+            if there.keys() & set(nft_ports.CHAINS):
+                if there.keys() & set(MASQUERADE):
+                    nft_program.run("\n".join([*_clear_masquerade(), ""]))
+            elif there:
+                nft_program.run(f"delete table inet {TABLE}\n")
+        self._wanted, self._masquerade = None, {}
+
+    def _write_chains(self) -> None:
+        nft_program.run(nft_ports.SCRIPT)
+        self._chains, self._is_damaged = _part(nft_ports.CHAINS), False
+
+    def _change(self, before: set[Element], after: set[Element]) -> list[Refusal]:
+        """Refusals, none if the kernel's elements are those of `after` now."""
+        return self._ports.change(before - after, after - before) if before != after else []
+
+    def _read(self) -> set[Element]:
+        """The elements of our ports; none if there is no such set. Raises KernelError."""
+        try:
+            return self._ports.read(nft_ports.SETS)
+        except KernelError as error:
+            if error.errno not in ABSENT:
+                raise
+            return set()
 
 
 def masquerade_script(wanted: Masquerade) -> str:
-    """The transaction that makes our table say exactly this."""
+    """The transaction that makes the masquerading of our table exactly this."""
     sets, rules = [], []
     for family, name in ((4, "ip"), (6, "ip6")):
         sources = [prefix for prefix in wanted.sources if prefix.family == family]
@@ -60,9 +135,18 @@ def masquerade_script(wanted: Masquerade) -> str:
         sets.append(_set(f"direct{family}", family, direct))
         rules.append(f"    {name} saddr @pods{family} {name} daddr != @direct{family} masquerade fully-random")
     chain = ["  chain postrouting {", "    type nat hook postrouting priority srcnat;", *rules, "  }"]
-    return "\n".join(
-        [f"add table inet {TABLE}", f"delete table inet {TABLE}", f"table inet {TABLE} {{", *sets, *chain, "}", ""]
-    )
+    return "\n".join([*_clear_masquerade(), f"table inet {TABLE} {{", *sets, *chain, "}", ""])
+
+
+def _clear_masquerade() -> list[str]:
+    """Deletes chain and sets, whether they are there or not: what is added may be deleted."""
+    chain, *sets = MASQUERADE
+    lines = [f"add table inet {TABLE}", f"add chain inet {TABLE} {chain}"]
+    lines += [f"flush chain inet {TABLE} {chain}", f"delete chain inet {TABLE} {chain}"]
+    for name in sets:
+        lines.append(f"add set inet {TABLE} {name} {{ type ipv{name[-1]}_addr; flags interval; auto-merge; }}")
+        lines.append(f"delete set inet {TABLE} {name}")
+    return lines
 
 
 def _set(name: str, family: int, elements: Iterable[str]) -> str:
@@ -70,24 +154,7 @@ def _set(name: str, family: int, elements: Iterable[str]) -> str:
     return f"  set {name} {{\n    type ipv{family}_addr; flags interval; auto-merge\n    elements = {{ {body} }}\n  }}"
 
 
-def _list() -> str:
-    """Our table as nft prints it; empty if there is none."""
-    return _nft("-s", "list", "table", "inet", TABLE, missing_ok=True)
-
-
-def _nft(*arguments: str, script: str = "", missing_ok: bool = False) -> str:
-    try:
-        done = subprocess.run(
-            ["nft", *arguments], input=script, capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
-    except FileNotFoundError as error:
-        raise KernelError(
-            "the nft program is missing: install nftables, or set masquerade.enabled to false", errno=errno.ENOENT
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise KernelError(f"nft did not end within {TIMEOUT:.0f} s", errno=errno.ETIMEDOUT) from error
-    if done.returncode:
-        if missing_ok and "No such file" in done.stderr:
-            return ""
-        raise KernelError(f"nft refused our table: {done.stderr.strip().splitlines()[0]}", errno=errno.EINVAL)
-    return done.stdout
+def _part(names: Collection[str]) -> dict[str, str]:
+    """What is there of these chains and sets, as nft prints it."""
+    there: Mapping[str, str] = nft_program.blocks(nft_program.listing())
+    return {name: there[name] for name in names if name in there}

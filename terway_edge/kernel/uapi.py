@@ -1,5 +1,5 @@
 """Numbers of the kernel's netlink ABI (include/uapi/linux: netlink, rtnetlink, if_link, if_addr, neighbour,
-fib_rules, netfilter/nfnetlink, netfilter/nfnetlink_conntrack). They never change; the names are the kernel's."""
+fib_rules, netfilter: nfnetlink, nfnetlink_conntrack, nf_tables). They never change; the names are the kernel's."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ NLM_F_EXCL = 0x200
 NLM_F_CREATE = 0x400
 NLM_F_DUMP = 0x300
 NLMSGERR_ATTR_MSG = 1
+NLA_F_NESTED = 0x8000
 NLA_TYPE_MASK = 0x3FFF
 
 # linux/rtnetlink.h
@@ -74,5 +75,16 @@ FRA_SUPPRESS_PREFIXLEN, FRA_PAD = 14, 18
 NFNL_SUBSYS_CTNETLINK = 1
 IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 1, 2
 CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_ID, CTA_ZONE = 1, 2, 12, 18
-CTA_TUPLE_IP = 1
+CTA_TUPLE_IP, CTA_TUPLE_PROTO = 1, 2
+CTA_PROTO_NUM, CTA_PROTO_DST_PORT = 1, 3
 CTA_IP_V4_SRC, CTA_IP_V4_DST, CTA_IP_V6_SRC, CTA_IP_V6_DST = 1, 2, 3, 4
+
+# linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
+NFNL_SUBSYS_NFTABLES = 10
+NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END = 16, 17
+NFPROTO_INET = 1
+NFT_MSG_NEWSETELEM, NFT_MSG_GETSETELEM, NFT_MSG_DELSETELEM = 12, 13, 14
+NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS = 1, 2, 3
+NFTA_LIST_ELEM = 1
+NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_DATA = 1, 2
+NFTA_DATA_VALUE = 1

@@ -2,20 +2,68 @@
 
 from __future__ import annotations
 
-from terway_edge.core.ports import Masquerade
+import errno
+from collections.abc import Collection
+
+from terway_edge.core.errors import Bug, KernelError
+from terway_edge.core.ports import Forward, Masquerade
+
+PROTOCOLS = ("tcp", "udp", "sctp")
 
 
 class MemoryFirewall:
-    """`ports.Firewall`; `masquerade` is what is in force, None without a table, and `writes` counts the changes."""
+    """`ports.Firewall`; `masquerade` is what is in force, None for nothing, and `writes` counts the changes.
+
+    It is as strict as a kernel's maps: one forward for each port of an address.
+    """
 
     def __init__(self) -> None:
         self.masquerade: Masquerade | None = None
         self.writes = 0
+        self._forwards: frozenset[Forward] = frozenset()
+        self._refusals: list[KernelError] = []
 
-    def set_masquerade(self, wanted: Masquerade) -> None:
+    def refuse_next(self, times: int = 1, number: int = errno.EPERM) -> None:
+        """Make the next changes of forwards raise KernelError and change nothing; ENOENT: as if nft were missing."""
+        text = "the nft program is missing: install nftables" if number == errno.ENOENT else "a test asked for it"
+        self._refusals += [KernelError(f"memory firewall: {text}", errno=number) for _ in range(times)]
+
+    def flush(self) -> None:
+        """What a stranger's `nft flush ruleset` does."""
+        self.masquerade, self._forwards = None, frozenset()
+
+    def add_stranger(self, forward: Forward) -> None:
+        """Something that nobody of ours asked for."""
+        self._forwards |= {forward}
+
+    def set_masquerade(self, wanted: Masquerade | None) -> None:
         if wanted != self.masquerade:
             self.masquerade = wanted
             self.writes += 1
 
+    def set_forwards(self, wanted: Collection[Forward]) -> None:
+        if frozenset(wanted) == self._forwards:
+            return
+        _check(wanted)
+        if self._refusals:
+            raise self._refusals.pop(0)
+        self._forwards = frozenset(wanted)
+        self.writes += 1
+
+    def forwards(self) -> frozenset[Forward]:
+        return self._forwards
+
     def remove(self) -> None:
-        self.masquerade = None
+        self.masquerade, self._forwards = None, frozenset()
+
+
+def _check(wanted: Collection[Forward]) -> None:
+    owners: dict[object, Forward] = {}
+    for forward in wanted:
+        if forward.protocol not in PROTOCOLS or not (0 < forward.port < 1 << 16 and 0 < forward.to_port < 1 << 16):
+            raise Bug(f"no packet can match {forward}")
+        if forward.address is not None and (forward.address.family != forward.to.family or not forward.address.value):
+            raise Bug(f"{forward}: the kernel would refuse this address")
+        key = (forward.protocol, forward.port, forward.address, forward.to.family)
+        if owners.setdefault(key, forward) != forward:
+            raise Bug(f"{forward} and {owners[key]} want the same packets")

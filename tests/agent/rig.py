@@ -4,6 +4,7 @@ import threading
 import time
 from importlib.metadata import EntryPoint
 
+from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.gc import LostSandboxes, plugged_sandboxes
 from terway_edge.agent.locks import SandboxLocks
 from terway_edge.agent.repair import Repair
@@ -15,6 +16,7 @@ from terway_edge.core.config import Settings
 from terway_edge.core.context import BackendContext
 from terway_edge.core.dispatcher import Dispatcher
 from terway_edge.core.errors import EdgeError
+from terway_edge.core.host_ports import HostPorts
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Node, NodeView, Sandbox, Selection, Uplink
 from terway_edge.core.names import link_name
@@ -68,7 +70,9 @@ class Caller:
 class Rig:
     """One process' worth of agent; `restarted` builds the next one on the same kernel and store."""
 
-    def __init__(self, kernel=None, clock=None, store=None, stored=None, *, cidrs=CIDRS, locks=None, **settings):
+    def __init__(
+        self, kernel=None, clock=None, store=None, stored=None, *, cidrs=CIDRS, locks=None, firewall=None, **settings
+    ):
         self.kernel = make_kernel(unplug_at_once=True) if kernel is None else kernel
         self.clock = clock or FakeClock()
         self.store = store or MemoryStore()
@@ -77,8 +81,9 @@ class Rig:
         self.ipam = Ipam(self.store, self.clock, cooldown=self.settings.ipam.cooldown_seconds, lock=threading.Lock())
         self.ipam.load(self.store.stored if stored is None else stored)
         self.plumbing = Plumbing(self.kernel)
-        self.events, self.firewall, self.telemetry = RecordedEvents(), MemoryFirewall(), Telemetry()
+        self.events, self.firewall, self.telemetry = RecordedEvents(), firewall or MemoryFirewall(), Telemetry()
         self.statuses = RecordedStatuses()
+        self.conditions = Conditions(self.events)
         self.failures = []
         self.pokes = 0
         context = BackendContext(
@@ -97,8 +102,10 @@ class Rig:
         self.why_not = ""
         self.set_cidrs(cidrs)
         self.dispatcher.start("flannel_route", self.view)
+        self.ports = HostPorts(self.kernel, self.firewall, lock=threading.Lock())
+        self.ports.restore(self.ipam.leases())
         self.service = Service(
-            self.dispatcher, self.ipam, self.kernel, self.plumbing, self.clock, self._node, self.locks
+            self.dispatcher, self.ipam, self.kernel, self.plumbing, self.clock, self._node, self.locks, self.ports
         )
         self.repair = Repair(
             self.kernel,
@@ -107,6 +114,8 @@ class Rig:
             self.clock,
             self.telemetry,
             self.locks,
+            self.ports,
+            self.conditions,
             lambda: self.view,
             self._poked,
         )
@@ -143,12 +152,13 @@ class Rig:
             store or self.store,
             stored,
             cidrs=cidrs or tuple(map(str, self.view.node.pod_cidrs)),
+            firewall=self.firewall,
         )
 
     # --- what a runtime does ---------------------------------------------------------------------------------------
 
-    def sandbox(self, name, ifname="eth0"):
-        return Sandbox(name, ifname, f"/run/netns/{name}", "default", name, f"uid-{name}")
+    def sandbox(self, name, ifname="eth0", ports=()):
+        return Sandbox(name, ifname, f"/run/netns/{name}", "default", name, f"uid-{name}", ports=ports)
 
     def netns_exists(self, path):
         return path in self.kernel._netns  # the twin has no files to look for
@@ -157,11 +167,11 @@ class Rig:
         if not self.netns_exists(f"/run/netns/{name}"):
             self.kernel.create_netns(f"/run/netns/{name}")
 
-    def add(self, name, caller=None):
+    def add(self, name, caller=None, ports=()):
         """ADD; the result the runtime gets. Raises what the service raises."""
         self.create(name)
         caller = caller or Caller()
-        self.service.add(self.sandbox(name), caller, self.clock.now() + 60, caller.deliver)
+        self.service.add(self.sandbox(name, ports=ports), caller, self.clock.now() + 60, caller.deliver)
         return caller.answers[0]
 
     def delete(self, name):

@@ -86,8 +86,13 @@ def test_environment_then_add_on_then_the_clusters_key(tmp_path, environ, has_ad
     addon = tmp_path / "addon"
     if has_addon:
         addon.mkdir()
+        (addon / "access-key-id").write_text("id")
     found = merged(CloudAccess(key=KEY, credentials_path=Path("/token")), environ, addon)
     assert (found.credentials_path, found.key) == (addon if path else None, key)
+
+
+def test_a_mounted_secret_that_does_not_exist_is_no_add_on(tmp_path):
+    assert merged(CloudAccess(key=KEY), addon=tmp_path).key == KEY
 
 
 def test_the_node_tells_of_its_own_type_and_nonsense_is_left_unused(caplog):

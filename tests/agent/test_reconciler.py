@@ -261,6 +261,15 @@ def test_a_deselected_advertiser_withdraws_everything():
         world.reconciler.stop()
 
 
+def test_a_node_without_advertisers_wants_no_routes_and_misses_no_gateway(world):
+    """A cloud node: its network knows where the pods of the edge are."""
+    cloud = node(1, labels={})._replace(pod_cidrs=())
+    far = node(2, address="198.51.100.2")
+    world.run(Snapshot((cloud, far)))
+    assert (world.reconciler.routes.routes, world.reconciler.routes.in_sync) == ((), True)
+    assert [condition.reason for condition in world.reconciler.routes.conditions] == []
+
+
 def test_a_backend_that_serves_again_is_started_again():
     """Its pools were dropped when another one took over."""
     world = World(node_pools=({"selector": "pool=other", "backend": "other", "advertisers": ["flannel_route"]},))

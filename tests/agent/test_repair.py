@@ -82,7 +82,7 @@ def test_a_strangers_route_is_none_of_our_business(rig):
     assert foreign not in rig.kernel.dump(FibRoute)
 
 
-def test_a_fight_is_given_up_until_the_audit_and_told(rig, caplog):
+def test_a_fight_is_given_up_until_the_audit_and_told(rig):
     rig.add("c1")
     route = host_route(rig, "c1")
     for _ in range(TOLERATED + 3):
@@ -93,7 +93,12 @@ def test_a_fight_is_given_up_until_the_audit_and_told(rig, caplog):
     rig.repair.catch_up()
     assert route in rig.kernel.dump(FibRoute)
     rig.repair.audit()
-    assert "another process keeps undoing route to 10.0.0.1/32" in caplog.text
+    (told,) = rig.conditions.all()
+    assert (told.reason, told.subject) == ("DatapathFight", "route to 10.0.0.1/32")
+    assert "another process keeps undoing it" in told.message
+    rig.clock.advance(300)
+    rig.repair.audit()
+    assert rig.conditions.all() == ()
 
 
 def test_a_pod_without_its_link_is_left_to_garbage_collection(rig):

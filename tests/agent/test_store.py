@@ -17,7 +17,7 @@ from terway_edge.agent.records import FORMAT, Header, Released, encode, replay
 from terway_edge.agent.store import KEPT_ASIDE, Journal
 from terway_edge.core.addresses import Address
 from terway_edge.core.errors import IO_FAILURE, Refused, Retry
-from terway_edge.core.models import Bandwidth, Lease, Sandbox
+from terway_edge.core.models import Bandwidth, Lease, PortMapping, Sandbox
 from terway_edge.core.ports import Cooling, Stored
 
 BOOT = "7e6f4078-550d-4b52-a642-bfd6995daae6"
@@ -27,6 +27,7 @@ def lease(number: int, at: float = 1.5) -> Lease:
     sandbox = Sandbox(
         f"{number:064x}", "eth0", f"/run/netns/cni-{number}", "default", f"pod-{number}", f"uid-{number}",
         Bandwidth(1, 2, 3, number) if number % 2 else None,
+        (PortMapping(number + 1, 80), PortMapping(number + 1, 53, "udp", Address(4, number))) if number % 3 else (),
     )  # fmt: skip
     addresses = (Address(4, 0x0A000000 + number), Address(6, (0x20010DB8 << 96) + number))
     return Lease(sandbox, addresses, "flannel_route", ("v4", "v6"), at + number)
@@ -90,10 +91,18 @@ def test_everything_comes_back(home: Home) -> None:
     stored = home.open()
     assert stored.damage == ""
     assert set(stored.leases) == set(leases[10:])
-    bandwidths = {one.key: one.sandbox.bandwidth for one in leases}
-    assert all(one.sandbox.bandwidth == bandwidths[one.key] for one in stored.leases), "it does not count for equality"
+    beside = {one.key: (one.sandbox.bandwidth, one.sandbox.ports) for one in leases}
+    for one in stored.leases:
+        assert (one.sandbox.bandwidth, one.sandbox.ports) == beside[one.key], "they do not count for equality"
     assert set(stored.cooling) == set().union(*(cooling(one, 40.0) for one in leases[:10]))
     assert [record.released_at for record in stored.cooling] == sorted(r.released_at for r in stored.cooling)
+
+
+def test_a_lease_written_by_a_version_that_knew_no_ports_is_read(home: Home) -> None:
+    home.open()
+    home.journal.put(lease(3))
+    assert b'"ports"' not in home.path.read_bytes(), "nor does a pod without ports cost a byte"
+    assert [one.sandbox.ports for one in home.open().leases] == [()]
 
 
 def test_granting_a_cooling_address_ends_its_rest(home: Home) -> None:

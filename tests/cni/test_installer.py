@@ -64,7 +64,7 @@ def test_the_configuration_says_what_runtimes_need(dirs):
         "plugins": [
             {
                 "type": "terway-edge",
-                "capabilities": {"bandwidth": True, "io.kubernetes.cri.pod-annotations": True},
+                "capabilities": {"bandwidth": True, "portMappings": True, "io.kubernetes.cri.pod-annotations": True},
             }
         ],
     }

@@ -308,6 +308,59 @@ def test_bandwidth_of_the_runtime_wins_over_annotations():
     assert limits(both) == Bandwidth(egress_rate=5000)
 
 
+def terways(**annotations):
+    return {f"k8s.aliyun.com/{key.replace('_', '-')}": value for key, value in annotations.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"),
+    [
+        ("10M", 8 * 10 << 20),
+        ("10m", 8 * 10 << 20),
+        ("10MB", 8 * 10 << 20),
+        ("10MiB", 8 * 10 << 20),
+        (" 1K ", 8 << 10),
+        ("1.5G", 12 << 30),
+        ("1T", 8 << 40),
+        ("125", 1000),
+        ("125.1", 1000),
+        ("2000B", 16000),
+        ("124", None),
+        ("0", None),
+        ("", None),
+        (".5M", None),
+        ("-1M", None),
+        ("1P", None),
+        ("10Mbit", None),
+        ("10 M", None),
+        ("1e3", None),
+        ("\u0661M", None),
+        ("9" * 400, None),
+        ("9" * 20 + "T", None),
+    ],
+)
+def test_bandwidth_of_terways_annotations_is_in_bytes(text, bits):
+    stdin = conf(runtimeConfig={"io.kubernetes.cri.pod-annotations": terways(egress_bandwidth=text)})
+    if bits:
+        assert limits(stdin) == Bandwidth(egress_rate=bits)
+    else:
+        error = refused(environ(), stdin)
+        assert error.code == 7
+        assert "k8s.aliyun.com/egress-bandwidth" in str(error)
+    assert parse_request(environ("DEL"), stdin).sandbox.bandwidth is None  # a DEL must succeed
+
+
+def test_terways_annotations_count_where_nothing_else_says_it():
+    own = terways(ingress_bandwidth="1K", egress_bandwidth="2K")
+    kubernetes = {"kubernetes.io/ingress-bandwidth": "7k"}
+    both = {"io.kubernetes.cri.pod-annotations": {**own, **kubernetes}}
+    assert limits(conf(runtimeConfig=both)) == Bandwidth(ingress_rate=7000, egress_rate=16 << 10)
+    rates = {"ingressRate": 0, "egressRate": 5000, "egressBurst": 7}
+    assert limits(conf(runtimeConfig={**both, "bandwidth": rates})) == Bandwidth(8 << 10, 0, 5000, 7)
+    wrong = {"io.kubernetes.cri.pod-annotations": {**terways(ingress_bandwidth="fast"), **kubernetes}}
+    assert limits(conf(runtimeConfig=wrong)) == Bandwidth(ingress_rate=7000)
+
+
 @pytest.mark.parametrize("rate", [-1, 1.5, True, "1M", None, [], 1 << 64])
 def test_a_bad_rate_has_code_7(rate):
     assert refused(environ(), conf(runtimeConfig={"bandwidth": {"ingressRate": rate}})).code == 7
@@ -328,7 +381,7 @@ def test_wrong_shapes_have_code_7(keys):
 
 
 def test_annotations_are_handed_on_and_unknown_keys_tolerated():
-    keys = {"io.kubernetes.cri.pod-annotations": {"a": "b\n"}, "portMappings": [{}], "cgroupPath": "/x"}
+    keys = {"io.kubernetes.cri.pod-annotations": {"a": "b\n"}, "aliases": [{}], "cgroupPath": "/x"}
     request = parse_request(environ(), conf(runtimeConfig=keys, capabilities={}, dns={}, ipMasq=True))
     assert request.annotations == {"a": "b\n"}
 

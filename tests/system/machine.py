@@ -156,7 +156,7 @@ class Machine:
 
     # --- pods ------------------------------------------------------------------------------------------------------
 
-    def cni(self, command, pod, container=None, **environ):
+    def cni(self, command, pod, container=None, conf=CONF, **environ):
         """Run the real shim as a runtime does; (exit status, its JSON or None)."""
         environ = {
             "PATH": os.environ["PATH"],
@@ -170,7 +170,7 @@ class Machine:
             "TERWAY_EDGE_STATE": self.settings["state_dir"],
             **environ,
         }
-        done = self.enter(str(self.directory / "bin" / "terway-edge"), text=CONF, env=environ, check=False)
+        done = self.enter(str(self.directory / "bin" / "terway-edge"), text=conf, env=environ, check=False)
         return done.returncode, json.loads(done.stdout) if done.stdout.strip() else None
 
     def add(self, pod=None):

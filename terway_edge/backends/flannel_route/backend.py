@@ -101,7 +101,7 @@ class FlannelRoute:
             self._conditions = routes.conditions
             self._fib.set((), prune=routes.in_sync)
             if routes.in_sync:
-                self._context.firewall.remove()
+                self._context.firewall.set_masquerade(None)
 
     @hookimpl
     def terway_edge_report(self) -> Report:
@@ -131,7 +131,7 @@ class FlannelRoute:
             direct = (*masquerade.exclude, *routes.edge_cidrs, *routes.cross_domain_cidrs)
             self._context.firewall.set_masquerade(wanted_masquerade(view, direct))
         else:
-            self._context.firewall.remove()
+            self._context.firewall.set_masquerade(None)
 
     def _sync_pools(self, view: NodeView) -> None:
         """A changed pod CIDR is a new pool; leases of the old one stay valid until they are released.

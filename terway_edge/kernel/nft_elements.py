@@ -1,0 +1,144 @@
+"""Set elements of our nftables table over nfnetlink: one message batch for a change, one dump per set to look.
+
+Layouts are those of linux/netfilter/nf_tables.h; each field of a concatenated key or value is padded to four bytes. A
+batch is one transaction: it happens as a whole, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
+from struct import Struct
+from typing import NamedTuple
+
+from terway_edge.kernel.netlink import NetlinkSocket, Refusal
+from terway_edge.kernel.uapi import (
+    NETLINK_NETFILTER,
+    NFNL_MSG_BATCH_BEGIN,
+    NFNL_MSG_BATCH_END,
+    NFNL_SUBSYS_NFTABLES,
+    NFPROTO_INET,
+    NFT_MSG_DELSETELEM,
+    NFT_MSG_GETSETELEM,
+    NFT_MSG_NEWSETELEM,
+    NFTA_DATA_VALUE,
+    NFTA_LIST_ELEM,
+    NFTA_SET_ELEM_DATA,
+    NFTA_SET_ELEM_KEY,
+    NFTA_SET_ELEM_LIST_ELEMENTS,
+    NFTA_SET_ELEM_LIST_SET,
+    NFTA_SET_ELEM_LIST_TABLE,
+    NLA_F_NESTED,
+    NLM_F_CREATE,
+    NLM_F_REQUEST,
+)
+from terway_edge.kernel.wire import attribute, attributes, message, nest, text
+
+NFGENMSG = Struct(">BBH")
+"""nfgenmsg: family, version, resource id in network order."""
+PER_MESSAGE = 400
+"""Elements in one message: their list is an attribute, whose length has 16 bits."""
+
+NEW = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM
+DELETE = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELSETELEM
+GET = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM
+
+
+class Element(NamedTuple):
+    """One element of a set, or of a map if there is `data`."""
+
+    set: str
+    key: bytes
+    data: bytes = b""
+
+
+class Elements:
+    """The sets of one table in the namespace of the thread that first calls; for one thread at a time.
+
+    The socket stays open: to close one waits until the kernel has freed all that was ever removed, an RCU grace
+    period, some hundred times as long as the removal itself.
+    """
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+        self._socket: NetlinkSocket | None = None
+
+    def change(self, remove: Iterable[Element], add: Iterable[Element]) -> list[Refusal]:
+        """Remove some and add others in one transaction; it happened if nothing is refused. Raises KernelError."""
+        messages = [(DELETE, 0, body) for body in _bodies(self._table, remove, with_data=False)]
+        messages += [(NEW, NLM_F_CREATE, body) for body in _bodies(self._table, add, with_data=True)]
+        with self.lend() as endpoint:
+            first = endpoint.reserve(len(messages) + 2)
+            edge = NFGENMSG.pack(0, 0, NFNL_SUBSYS_NFTABLES)
+            batch = [message(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, first, edge)]
+            for seq, (kind, flags, body) in enumerate(messages, first + 1):
+                batch.append(message(kind, NLM_F_REQUEST | flags, seq, body))
+            batch.append(message(NFNL_MSG_BATCH_END, NLM_F_REQUEST, first + len(messages) + 1, edge))
+            return endpoint.commit(b"".join(batch))
+
+    def read(self, sets: Sequence[str]) -> set[Element]:
+        """What these sets hold. Raises KernelError, ENOENT if one of them does not exist."""
+        found: set[Element] = set()
+        with self.lend() as endpoint:
+            for name in sets:
+                for elements in endpoint.dump(GET, _head(self._table, name), partial(_decode, name)):
+                    found.update(elements)
+        return found
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    @contextmanager
+    def lend(self) -> Iterator[NetlinkSocket]:
+        """The socket, for the length of a with-block. Raises KernelError if it cannot be opened."""
+        if self._socket is None:
+            self._socket = NetlinkSocket(protocol=NETLINK_NETFILTER, large=True)
+        try:
+            yield self._socket
+        except BaseException:
+            self.close()  # an answer may be left in it
+            raise
+
+
+def _bodies(table: str, elements: Iterable[Element], *, with_data: bool) -> Iterator[bytes]:
+    """The bodies of messages that tell these elements, set by set."""
+    for name, group in groupby(sorted(elements), key=lambda element: element.set):
+        members = list(group)
+        for start in range(0, len(members), PER_MESSAGE):
+            listed = [_element(member, with_data=with_data) for member in members[start : start + PER_MESSAGE]]
+            yield _head(table, name) + nest(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, *listed)
+
+
+def _head(table: str, name: str) -> bytes:
+    where = text(NFTA_SET_ELEM_LIST_TABLE, table) + text(NFTA_SET_ELEM_LIST_SET, name)
+    return NFGENMSG.pack(NFPROTO_INET, 0, 0) + where
+
+
+def _element(element: Element, *, with_data: bool) -> bytes:
+    parts = [_value(NFTA_SET_ELEM_KEY, element.key)]
+    if with_data and element.data:
+        parts.append(_value(NFTA_SET_ELEM_DATA, element.data))
+    return nest(NFTA_LIST_ELEM | NLA_F_NESTED, *parts)
+
+
+def _value(kind: int, value: bytes) -> bytes:
+    return nest(kind | NLA_F_NESTED, attribute(NFTA_DATA_VALUE, value))
+
+
+def _decode(name: str, data: bytes, start: int, end: int) -> list[Element]:
+    """The elements that one message of a dump tells."""
+    message_parts = dict(attributes(data, start + NFGENMSG.size, end))
+    listed = message_parts.get(NFTA_SET_ELEM_LIST_ELEMENTS, b"")
+    elements = []
+    for _, payload in attributes(listed, 0, len(listed)):
+        parts = dict(attributes(payload, 0, len(payload)))
+        elements.append(Element(name, _read(parts[NFTA_SET_ELEM_KEY]), _read(parts.get(NFTA_SET_ELEM_DATA, b""))))
+    return elements
+
+
+def _read(payload: bytes) -> bytes:
+    return dict(attributes(payload, 0, len(payload))).get(NFTA_DATA_VALUE, b"")

@@ -1,0 +1,45 @@
+"""The `nft` program, and what it says of our table."""
+
+from __future__ import annotations
+
+import errno
+import re
+import subprocess
+
+from terway_edge.core.errors import KernelError
+
+TABLE = "terway_edge"
+TIMEOUT = 20.0  # seconds for one run of nft; large sets take a fraction of one
+
+_BLOCK = re.compile(r"^\t(?:set|map|chain) (\S+) \{\n.*?^\t\}$", re.DOTALL | re.MULTILINE)
+
+
+def run(script: str) -> None:
+    """Carry out a script, all of it or nothing. Raises KernelError, ENOENT if the program is missing."""
+    _nft("-f", "-", script=script)
+
+
+def listing() -> str:
+    """Our table as nft prints it; empty if there is none. Raises KernelError as run()."""
+    return _nft("-s", "list", "table", "inet", TABLE, missing_ok=True)
+
+
+def blocks(listed: str) -> dict[str, str]:
+    """The text of each set, map and chain of a listing, by name."""
+    return {match[1]: match[0] for match in _BLOCK.finditer(listed)}
+
+
+def _nft(*arguments: str, script: str = "", missing_ok: bool = False) -> str:
+    try:
+        done = subprocess.run(
+            ["nft", *arguments], input=script, capture_output=True, text=True, timeout=TIMEOUT, check=False
+        )
+    except FileNotFoundError as error:
+        raise KernelError("the nft program is missing: install nftables", errno=errno.ENOENT) from error
+    except subprocess.TimeoutExpired as error:
+        raise KernelError(f"nft did not end within {TIMEOUT:.0f} s", errno=errno.ETIMEDOUT) from error
+    if done.returncode:
+        if missing_ok and "No such file" in done.stderr:
+            return ""
+        raise KernelError(f"nft refused our table: {done.stderr.strip().splitlines()[0]}", errno=errno.EINVAL)
+    return done.stdout
