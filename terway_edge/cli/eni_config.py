@@ -12,7 +12,9 @@ from itertools import starmap
 from typing import Any
 
 from terway_edge.core.eni_config import ENI, NAME, NODE_LABEL, Reading, read
+from terway_edge.core.eni_keys import EniConfig
 from terway_edge.core.eni_notes import Effect
+from terway_edge.core.errors import Refused
 from terway_edge.core.tables import table
 
 Data = Mapping[str, object]
@@ -30,6 +32,15 @@ def validate(documents: Sequence[Any], *, as_json: bool = False) -> int:
     text = json.dumps(_as_json(readings), indent=2) if as_json else "\n\n".join(starmap(_as_text, readings.items()))
     print(text)
     return int(any(note.effect is Effect.WRONG for reading in readings.values() for note in reading.notes))
+
+
+def config_in(documents: Sequence[Any]) -> EniConfig:
+    """The configuration of nodes that have no label of their own. Raises Refused."""
+    data = dict(_config_maps(documents)).get(NAME)
+    config = None if data is None else read(data).config
+    if config is None:
+        raise Refused(f"there is no ConfigMap {NAME} that can be used; 'terway-edge config validate FILE' tells why")
+    return config
 
 
 def _config_maps(documents: Sequence[Any]) -> Iterator[tuple[str, Data]]:

@@ -10,15 +10,34 @@ from pathlib import Path
 from terway_edge.cli.options import add_config_option, settings_of
 from terway_edge.core.errors import EdgeError
 
-COMMANDS = ("agent", "status", "leases", "plugins", "routes", "config", "plan", "uninstall", "lab", "emulator")
+COMMANDS = (
+    "agent",
+    "prepare",
+    "status",
+    "leases",
+    "plugins",
+    "routes",
+    "config",
+    "plan",
+    "maxpods",
+    "uninstall",
+    "lab",
+    "emulator",
+)
 
 
 def build_parser(
-    *, with_lab: bool = False, with_plan: bool = False, with_emulator: bool = False, with_plugins: bool = False
+    *,
+    with_lab: bool = False,
+    with_plan: bool = False,
+    with_maxpods: bool = False,
+    with_emulator: bool = False,
+    with_plugins: bool = False,
 ) -> argparse.ArgumentParser:
     """Every command with its options; each sets `run`, a function of the parsed arguments giving the exit status.
 
-    The options of lab, plan and emulator and the plugins' commands are in modules that no other command need import.
+    The options of lab, plan, maxpods and emulator and the plugins' commands are in modules that no other command need
+    import.
     """
     parser = argparse.ArgumentParser(
         prog="terway-edge", description="Underlay addresses for pods, at the edge and in the cloud."
@@ -28,6 +47,10 @@ def build_parser(
     agent = commands.add_parser("agent", help="be this node's agent until SIGTERM")
     add_config_option(agent)
     agent.set_defaults(run=_agent)
+
+    prepare = commands.add_parser("prepare", help="make the agent's directories and install the shim, for containers")
+    add_config_option(prepare)
+    prepare.set_defaults(run=_prepare)
 
     for name, text in (
         ("status", "what the agent sees, serves and complains about"),
@@ -58,6 +81,13 @@ def build_parser(
 
         add_plan_arguments(plan)
 
+    maxpods = commands.add_parser("maxpods", help="how many pods kubelet may have on this instance of the cloud")
+    maxpods.set_defaults(run=_maxpods)
+    if with_maxpods:
+        from terway_edge.cli.maxpods import add_arguments as add_maxpods_arguments
+
+        add_maxpods_arguments(maxpods)
+
     uninstall = commands.add_parser("uninstall", help="remove everything of ours from this node, and nothing else")
     add_config_option(uninstall)
     uninstall.set_defaults(run=_uninstall)
@@ -86,7 +116,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     first = next(iter(words), "")
     if first in COMMANDS:
-        parser = build_parser(with_lab=first == "lab", with_plan=first == "plan", with_emulator=first == "emulator")
+        parser = build_parser(
+            with_lab=first == "lab",
+            with_plan=first == "plan",
+            with_maxpods=first == "maxpods",
+            with_emulator=first == "emulator",
+        )
         arguments = parser.parse_args(words)
     else:
         from terway_edge.cli.plugins import parse
@@ -126,6 +161,14 @@ def _agent(arguments: argparse.Namespace) -> int:
     return run(settings)
 
 
+def _prepare(arguments: argparse.Namespace) -> int:
+    from terway_edge.agent.preparing import prepare_node
+
+    for line in prepare_node(settings_of(arguments)):
+        print(line)
+    return 0
+
+
 def _query(arguments: argparse.Namespace) -> int:
     from terway_edge.cli.queries import run
 
@@ -140,6 +183,12 @@ def _config(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from terway_edge.cli.plan import run
+
+    return run(arguments)
+
+
+def _maxpods(arguments: argparse.Namespace) -> int:
+    from terway_edge.cli.maxpods import run
 
     return run(arguments)
 

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock, Thread, current_thread
 
+from terway_edge.cluster.annotation_files import AnnotationFiles
 from terway_edge.cluster.event_log import EventLog
 from terway_edge.cluster.files import ManifestFiles, is_manifest
 from terway_edge.cluster.inotify import DirectoryWatch
 from terway_edge.cluster.status_files import StatusFiles
 from terway_edge.core.errors import Refused
-from terway_edge.core.ports import Event, Snapshot, StatusEntry
+from terway_edge.core.ports import Annotation, Event, Snapshot, StatusEntry
 
 CONFIG_MAP_LINK = "..data"
 """The link in a ConfigMap or Secret volume that the kubelet swaps to change all files at once."""
@@ -35,6 +36,7 @@ class ManifestDirectory:
         self._loaded: Snapshot | None = None
         self._events = EventLog(events_path or path / "events.jsonl")
         self._statuses = StatusFiles(path / "status")
+        self._annotations = AnnotationFiles(path / "status")
 
     def load(self) -> Snapshot:
         """The objects now. Raises Refused if the directory cannot be listed."""
@@ -64,6 +66,10 @@ class ManifestDirectory:
     def write_status(self, entry: StatusEntry) -> None:
         """Write the entry to a file in directory `status`; never raises."""
         self._statuses.write(entry)
+
+    def write_annotation(self, annotation: Annotation) -> None:
+        """Write a Node's to a file in directory `status`, a Pod's nowhere; never raises."""
+        self._annotations.write(annotation)
 
     def _look(self, names: set[str], everything: bool) -> Snapshot:
         """The snapshot after reading these files and, if `everything`, all others that changed."""

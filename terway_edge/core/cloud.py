@@ -178,7 +178,7 @@ class EniWish(NamedTuple):
 class AddressWish(NamedTuple):
     """Addresses or prefixes to be added to an ENI; `intent` as in `EniWish`, and `before` what the ENI was known to
     have when the wish was first uttered (an API without tokens tells by the difference what an earlier attempt did);
-    empty: no attempt was made before."""
+    empty: no attempt was made before. `parted` was taken from the ENI not long ago: lists may show it still."""
 
     intent: str
     eni: str
@@ -187,6 +187,7 @@ class AddressWish(NamedTuple):
     ipv6: int = 0
     ipv4_prefixes: int = 0
     ipv6_prefixes: int = 0
+    parted: tuple[Address | Prefix, ...] = ()
 
 
 class Cloud(Protocol):

@@ -39,9 +39,14 @@ class Section(BaseModel):
 
 
 class Cluster(Section):
-    source: Literal["manifests"] = Field("manifests", description="where cluster objects come from")
+    source: Literal["manifests", "api"] = Field(
+        "manifests", description="where cluster objects come from: a directory, or the Kubernetes API"
+    )
     manifests: AbsolutePath = Field(
         Path("/etc/terway-edge/manifests"), description="directory of Node, BGPPeer and Secret manifests; watched"
+    )
+    kubeconfig: AbsolutePath | None = Field(
+        None, description="file with API server and credentials; null: those of the Pod that the agent runs in"
     )
 
 
@@ -205,6 +210,10 @@ class Settings(Section):
     )
     run_dir: AbsolutePath = Field(Path("/run/terway-edge"), description="directory for sockets, emptied by a reboot")
     state_dir: AbsolutePath = Field(Path("/var/lib/terway-edge"), description="directory for what survives a reboot")
+    proc_sys_net: AbsolutePath = Field(
+        Path("/proc/sys/net"),
+        description="where the network's sysctls can be written; in a container the host's are mounted elsewhere",
+    )
     mtu: int | None = Field(
         None, ge=576, le=MAX_MTU, description=f"bytes, 576..{MAX_MTU}, from {MIN_MTU6} with IPv6; null: the uplink's"
     )

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 from terway_edge.core.cloud import Clouds, NoClouds
 from terway_edge.core.plumbing import Plumbing
-from terway_edge.core.ports import Clock, ConfigMaps, Events, Firewall, Kernel, Statuses, no_config_maps
+from terway_edge.core.ports import (
+    Annotations,
+    Clock,
+    ConfigMaps,
+    Events,
+    Firewall,
+    Kernel,
+    NoAnnotations,
+    Statuses,
+    no_config_maps,
+)
 
 if TYPE_CHECKING:
     from terway_edge.core.config import Settings
@@ -33,3 +43,4 @@ class BackendContext:
     settings: Settings
     clouds: Clouds = field(default_factory=NoClouds)
     config_maps: ConfigMaps = no_config_maps
+    annotations: Annotations = field(default_factory=NoAnnotations)

@@ -76,8 +76,15 @@ class Dispatcher:
 
     # --- one pod ---------------------------------------------------------------------------------------------------
 
-    def allocate(self, backend: str, sandbox: Sandbox, view: NodeView, deadline: float) -> Lease:
-        lease = self._one(backend, "allocate")(sandbox=sandbox, view=view, deadline=deadline)
+    def allocate(
+        self,
+        backend: str,
+        sandbox: Sandbox,
+        view: NodeView,
+        deadline: float,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Lease:
+        lease = self._one(backend, "allocate")(sandbox=sandbox, view=view, deadline=deadline, cancelled=cancelled)
         if not isinstance(lease, Lease):
             raise Bug(f"backend {backend} answered allocate with {type(lease).__name__}, expected a Lease")
         if (lease.key, lease.backend) != (sandbox.key, backend):
@@ -103,6 +110,13 @@ class Dispatcher:
 
     def release(self, lease: Lease) -> None:
         self._one(lease.backend, "release")(lease=lease)
+
+    def audit(self, backend: str, leases: Sequence[Lease]) -> Sequence[Lease]:
+        """Those of the backend's leases that lack something; none if it has no such hook."""
+        found = self._one(backend, "audit")(leases=leases) or ()
+        if not (isinstance(found, Sequence) and all(isinstance(one, Lease) for one in found)):
+            raise Bug(f"backend {backend} answered audit with {found!r}, expected a sequence of Lease")
+        return found
 
     # --- routes ----------------------------------------------------------------------------------------------------
 
@@ -137,8 +151,8 @@ class Dispatcher:
     def lease_released(self, lease: Lease) -> None:
         self._each("lease_released", lease=lease)
 
-    def cycle_done(self, routes: RouteSet) -> None:
-        self._each("cycle_done", routes=routes)
+    def cycle_done(self, routes: RouteSet, view: NodeView) -> None:
+        self._each("cycle_done", routes=routes, view=view)
 
     def metrics(self, registry: CollectorRegistry) -> None:
         self._each("metrics", registry=registry)

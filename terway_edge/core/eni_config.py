@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from terway_edge.core.config_error import faults, nearest
 from terway_edge.core.eni_documents import CHAINED, Document, other_plugins, own_plugin, parse_document
 from terway_edge.core.eni_keys import CniConf, EniConf, EniConfig, Part
-from terway_edge.core.eni_names import NAMES, notes_on_names
+from terway_edge.core.eni_names import notes_on_actions
 from terway_edge.core.eni_notes import Effect, Note, path
 from terway_edge.core.eni_rules import corrections
 from terway_edge.core.eni_unused import CNI_CONF, DATA, ENI_CONF, Unused
@@ -145,8 +145,8 @@ class _Reader:
             elif key in descriptions:
                 right[key] = value
                 self.notes.append(Note(where, Effect.HONOURED, descriptions[key] + suffix))
-                if key in NAMES and value:
-                    self.notes += notes_on_names(above, key, value)
+                if key == "rate_limit" and value:
+                    self.notes += notes_on_actions(above, key, value)
             else:
                 self.notes.append(_judged(where, key, value, unused, [*descriptions, *unused]))
         return right

@@ -5,19 +5,16 @@ Durations become seconds. Where Terway takes an empty text for none, the model h
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, Strict, WithJsonSchema
 
-from terway_edge.core.addresses import Prefix
 from terway_edge.core.durations import parse_duration
 from terway_edge.core.secret import Secret
 
 MOST = 2**31 - 1
 MAX_TAGS = 20  # of an ENI
-NANOSECONDS = 1e9
 
 TAG_WORDS = "expected an object with the texts key and value"
 
@@ -50,42 +47,6 @@ def _fraction(value: object) -> float:
     if not 0 <= number <= 1:
         raise ValueError('expected a number in quotes, "0".."1"')
     return number
-
-
-def _nanoseconds(value: object) -> float:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise ValueError("expected nanoseconds, a whole number without quotes, such as 2000000000 for 2 s")
-    return value / NANOSECONDS
-
-
-def _prefix(value: object) -> Prefix:
-    """Bits of the host may be set, as Go lets them be."""
-    text = _text(value)
-    try:
-        if "/" not in text:
-            raise ValueError("it has no prefix length")
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError as error:
-        raise ValueError(f"expected a CIDR such as 10.0.0.0/8: {error}") from None
-    return Prefix(network.version, int(network.network_address), network.prefixlen)
-
-
-def _prefixes(value: object) -> tuple[Prefix, ...]:
-    """Of one text, separated by commas."""
-    found = tuple(_prefix(part) for part in _text(value).split(","))
-    if len({prefix.family for prefix in found}) < len(found):
-        raise ValueError("expected at most one IPv4 and one IPv6 CIDR, separated by a comma")
-    return found
-
-
-def _joined(prefixes: tuple[Prefix, ...]) -> str:
-    return ",".join(map(str, prefixes))
-
-
-def _destination(value: object) -> Prefix:
-    if not isinstance(value, Mapping) or "dst" not in value:
-        raise ValueError('expected an object with a CIDR, such as {"dst": "10.0.0.0/8"}')
-    return _prefix(value["dst"])
 
 
 def _tag(value: object) -> Tag:
@@ -128,13 +89,7 @@ PerMinute = Annotated[int, Strict(), Field(ge=1, le=MOST)]
 Ratio = Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
 SecretText = Annotated[Secret, PlainValidator(_secret), _SHOWN_AS_TEXT, _TEXT_SCHEMA]
 Seconds = Annotated[float, PlainValidator(_duration), WithJsonSchema({"type": "string", "format": "duration"})]
-Nanoseconds = Annotated[float, PlainValidator(_nanoseconds), WithJsonSchema({"type": "integer"})]
 Fraction = Annotated[float, PlainValidator(_fraction), _TEXT_SCHEMA]
-Network = Annotated[Prefix, PlainValidator(_prefix), _SHOWN_AS_TEXT, _TEXT_SCHEMA]
-NetworkPair = Annotated[
-    tuple[Prefix, ...], PlainValidator(_prefixes), PlainSerializer(_joined, return_type=str), _TEXT_SCHEMA
-]
-Destination = Annotated[Prefix, PlainValidator(_destination), _SHOWN_AS_TEXT, WithJsonSchema({"type": "object"})]
 TagEntry = Annotated[Tag, PlainValidator(_tag), WithJsonSchema({"type": "object"})]
 Tags = Annotated[Mapping[str, Annotated[str, Strict()]], AfterValidator(_few)]
 Bandwidth = Annotated[bool, PlainValidator(_bandwidth), WithJsonSchema({"type": "object"})]

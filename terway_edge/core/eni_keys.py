@@ -14,13 +14,9 @@ from terway_edge.core.config import MAX_MTU
 from terway_edge.core.eni_fields import (
     Bandwidth,
     Count,
-    Destination,
     Flag,
     Fraction,
     Mtu,
-    Nanoseconds,
-    Network,
-    NetworkPair,
     Number,
     PerMinute,
     Ratio,
@@ -55,19 +51,6 @@ class Part(BaseModel):
         return no_nothing(value)
 
 
-class Backoff(Part):
-    """How a wait is repeated; times in seconds."""
-
-    duration_seconds: Nanoseconds = Field(alias="Duration", description="nanoseconds before the second attempt")
-    factor: Ratio = Field(1.0, alias="Factor", description="by which each pause is longer than the one before")
-    jitter: Ratio = Field(0.0, alias="Jitter", description="part of a pause that is added at random at most")
-    steps: int = Field(alias="Steps", strict=True, ge=1, le=1000, description="attempts in all, 1..1000")
-    cap_seconds: Nanoseconds = Field(0.0, alias="Cap", description="nanoseconds of the longest pause; 0: no limit")
-    initial_delay_seconds: Nanoseconds = Field(
-        0.0, alias="InitialDelay", description="nanoseconds before the first attempt"
-    )
-
-
 class EniConf(Part):
     """`eni_conf`."""
 
@@ -79,11 +62,6 @@ class EniConf(Part):
         None, description="file with credentials that ACK renews; read again when it changes"
     )
     region_id: Text | None = Field(None, description="region of the API; absent: that of the instance")
-    service_cidrs: NetworkPair = Field(
-        (),
-        alias="service_cidr",
-        description="pods reach Services through the host's kube-proxy, and nothing more is needed for them",
-    )
     vswitches: Mapping[str, tuple[Text, ...]] = Field(
         {}, description="vSwitches of new ENIs by zone; none for the node's zone: that of its primary ENI"
     )
@@ -91,7 +69,7 @@ class EniConf(Part):
     security_groups: tuple[Text, ...] = Field(
         (), description=f"security groups of new ENIs, at most {MAX_SECURITY_GROUPS}; none: those of the primary ENI"
     )
-    eni_tags: Tags = Field({}, description="tags of new ENIs, beside creator=terway")
+    eni_tags: Tags = Field({}, description="tags of new ENIs, beside creator=terway-edge and two more")
     eni_tag_filter: Tags = Field({}, description="only attached ENIs with all these tags are used")
     eni_tag_block_list: tuple[TagEntry, ...] = Field(
         (), description="ENIs with one of these tags are neither used nor released"
@@ -102,8 +80,12 @@ class EniConf(Part):
     )
     max_pool_size: Count = Field(0, description="most idle addresses that a node keeps")
     min_pool_size: Count = Field(0, description="fewest idle addresses that a node keeps")
-    ip_warm_up_size: Count | None = Field(None, description="addresses that a node takes once, when its agent starts")
-    min_eni: Count = Field(0, description="ENIs whose addresses a node keeps at least; where set, min_pool_size yields")
+    ip_warm_up_size: Count | None = Field(None, description="addresses that a node takes once, when its pool begins")
+    min_eni: Count = Field(
+        0,
+        description="ENIs that a node keeps at least, full of addresses as far as max_pool_size lets it; "
+        "where set, min_pool_size yields",
+    )
     max_eni: Count = Field(0, description="most secondary ENIs of a node; 0: as many as the instance type takes")
     eni_cap_ratio: Ratio = Field(
         1.0, le=1, description="part of the instance type's ENIs that is used, 0..1; 0 counts as 1"
@@ -129,13 +111,13 @@ class EniConf(Part):
         0.1, description="part of the interval by which it varies at random, as text"
     )
     ip_pool_sync_period_seconds: Seconds = Field(
-        120.0, alias="ip_pool_sync_period", description="time between two looks at the pool's watermarks"
+        120.0,
+        alias="ip_pool_sync_period",
+        description="how long addresses above max_pool_size stay before they are given back",
     )
     enable_patch_pod_ips: Flag = Field(True, description="whether pods get the annotation k8s.aliyun.com/pod-ips")
-    rate_limit: Mapping[str, PerMinute] = Field({}, description="most calls per minute, by action of the API")
-    backoff_override: Mapping[str, Backoff] = Field({}, description="pauses between attempts, by what is waited for")
-    extra_routes: tuple[Destination, ...] = Field(
-        (), description="pods reach these by their default route, which leads to the host, as all they send does"
+    rate_limit: Mapping[str, PerMinute] = Field(
+        {}, description="most calls per minute of a node, by action of the API; the empty name is for all others"
     )
     enable_ip_prefix: Flag = Field(
         False, description="whether ENIs get whole /28 prefixes; for nodes that have no addresses of pods yet"
@@ -185,9 +167,6 @@ class CniConf(Part):
         alias="capabilities",
         json_schema_extra={"default": {"bandwidth": True}},
         description="bandwidth: whether pods' bandwidth annotations are enforced; hostPort needs no portMappings here",
-    )
-    host_stack_cidrs: tuple[Network, ...] = Field(
-        (), description="all that pods send passes the host's stack, and so does what goes to these"
     )
     mtu: Mtu = Field(
         None, strict=True, ge=MIN_MTU, le=MAX_MTU, description=f"bytes, {MIN_MTU}..{MAX_MTU}; absent or 0: the uplink's"

@@ -89,6 +89,17 @@ EACH_AGENT = "each node's agent calls the cloud's API itself and needs credentia
 
 ENI_CONF: Mapping[str, Unused] = {
     "version": _harmless("a mark only", default="1"),
+    "service_cidr": _harmless("pods reach Services through the host's kube-proxy, and nothing more is needed for them"),
+    "extra_routes": _harmless(
+        "pods reach these by their default route, which leads to the host, as all they send does",
+        "list of object",
+        "[]",
+    ),
+    "backoff_override": _harmless(
+        "the pauses between attempts are the agent's own: from 1 s on, ever longer, and up to 10 min for what an "
+        "operator must mend",
+        *("object", "{}"),
+    ),
     "kube_client_qps": _harmless("the agent watches; it makes too few requests to be held back", "number"),
     "kube_client_burst": _harmless("the agent watches; it makes too few requests to be held back", "integer"),
     "custom_stateful_workload_kinds": _not_done(
@@ -135,6 +146,9 @@ CNI_CONF: Mapping[str, Unused] = {
             "tc": (Effect.HONOURED, "token buckets enforce bandwidth annotations"),
             "edt": (Effect.WITHOUT_EFFECT, "token buckets enforce bandwidth annotations all the same"),
         },
+    ),
+    "host_stack_cidrs": _harmless(
+        "all that pods send passes the host's stack, and so does what goes to these", "list of text", "[]"
     ),
     "enable_network_priority": _not_done("the annotation k8s.aliyun.com/network-priority has no effect"),
     "auto_mtu": Unused(

@@ -9,7 +9,7 @@ threads of the agent and may block for as long as the caller's deadline allows.
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -85,7 +85,9 @@ class Hooks:
     # --- one pod ------------------------------------------------------------------------------------------------
 
     @hookspec(firstresult=True)
-    def terway_edge_allocate(self, sandbox: Sandbox, view: NodeView, deadline: float) -> Lease:
+    def terway_edge_allocate(
+        self, sandbox: Sandbox, view: NodeView, deadline: float, cancelled: Callable[[], bool]
+    ) -> Lease:
         """Called for CNI ADD: hold addresses for a sandbox.
 
         Idempotent per `sandbox.key`: a second call returns the same lease. `BackendContext.ipam` does all of this.
@@ -93,6 +95,8 @@ class Hooks:
         :param sandbox: the sandbox that wants addresses.
         :param view: the node as last seen.
         :param deadline: seconds of `BackendContext.clock` by which the caller wants an answer.
+        :param cancelled: tells, to the thread of the call, that nobody wants the answer any more: a DEL of the sandbox
+            came in, or the caller went away. A backend that waits asks several times a second, and raises Retry.
         :returns: the lease, already in the store.
         :raises Retry: no address now (`after` says when), or a record could not be written.
         :raises Refused: never with this input.
@@ -156,6 +160,21 @@ class Hooks:
         .. versionadded:: 0.1
         """
 
+    @hookspec(firstresult=True)
+    def terway_edge_audit(self, leases: Sequence[Lease]) -> Sequence[Lease]:
+        """Called by the drift repair every resync period, and when events of the kernel were lost: compare what pods
+        need beside their links, routes and neighbour entries, which the agent compares itself.
+
+        Look at all of them together, in a few dumps; put right what concerns the node as a whole.
+
+        :param leases: those of this backend whose pods are plugged in and lack nothing else.
+        :returns: those that lack something: check is called for each of them, with repair.
+
+        Reaches each backend that has leases. Not needed by a backend that adds nothing to the shared datapath.
+
+        .. versionadded:: 0.1
+        """
+
     # --- routes -------------------------------------------------------------------------------------------------
 
     @hookspec
@@ -208,8 +227,10 @@ class Hooks:
         """
 
     @hookspec
-    def terway_edge_cycle_done(self, routes: RouteSet) -> None:
-        """Called after a set of routes was computed and handed to the advertisers.
+    def terway_edge_cycle_done(self, routes: RouteSet, view: NodeView) -> None:
+        """Called after a set of routes was computed and handed to the advertisers: what concerns this node has changed.
+
+        :param view: the node and its neighbours from which the set was computed.
 
         Reaches every plugin.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
@@ -80,11 +80,35 @@ class Masquerade(NamedTuple):
     direct: tuple[Prefix, ...] = ()
 
 
-class Firewall(Protocol):
-    """Our own packet filter table; nobody else's is ever touched."""
+class Forward(NamedTuple):
+    """Packets to a port of this node that go to a port of a pod instead; `protocol` is tcp, udp or sctp.
 
-    def set_masquerade(self, wanted: Masquerade) -> None:
-        """Make our table say exactly this; equal input with an intact table changes nothing. Raises KernelError."""
+    `address` is the node's address that it holds for; None: every one of the pod's family, but for loopback. With
+    `masquerade` the pod sees the node as the sender of what comes from other hosts, and so answers by the node.
+    """
+
+    protocol: str
+    port: int
+    address: Address | None
+    to: Address
+    to_port: int
+    masquerade: bool = False
+
+
+class Firewall(Protocol):
+    """Our own packet filter table; nobody else's is ever touched. Thread-safe."""
+
+    def set_masquerade(self, wanted: Masquerade | None) -> None:
+        """Masquerade exactly this, None: nothing; equal input with an intact table changes nothing. Forwards stay.
+        Raises KernelError."""
+
+    def set_forwards(self, wanted: Collection[Forward]) -> None:
+        """Forward exactly this; only what differs from the last call, or from the kernel at the first, is written.
+        All or nothing. Raises KernelError, with errno ENOENT if the node lacks what it takes to make a table."""
+
+    def forwards(self) -> frozenset[Forward]:
+        """What is really in force, read from the kernel; nothing while rules of ours are missing or not as they were.
+        Raises KernelError."""
 
     def remove(self) -> None:
         """Remove our table; a missing one is success."""
@@ -144,7 +168,8 @@ class Events(Protocol):
 class StatusEntry(NamedTuple):
     """One entry of the list in an object's status, which has one for each writer, by `key`: the writer's node name.
 
-    `value` None removes the entry.
+    Of a Node the list is that of its conditions, and the key a condition's type: `value` has type, status ("True",
+    "False"), reason and message; times are added by who writes it. `value` None removes the entry.
     """
 
     kind: str
@@ -169,11 +194,40 @@ class Statuses(Protocol):
         """Never raises and never blocks for long; an entry that is there already is not written again."""
 
 
+class Annotation(NamedTuple):
+    """One annotation of an object, written where people and schedulers look. `kind` is Node or Pod, `namespace` empty
+    for a Node.
+
+    `value` None removes it. `uid`, if known, is that of the object meant: a later one of the same name is left alone.
+    """
+
+    kind: str
+    name: str
+    namespace: str
+    key: str
+    value: str | None
+    uid: str = ""
+
+
+class Annotations(Protocol):
+    def write_annotation(self, annotation: Annotation) -> None:
+        """Never raises and never blocks for long; what is there already is not written again. Annotations with other
+        keys stay as they are."""
+
+
+class NoAnnotations:
+    """`Annotations` of a cluster that takes none."""
+
+    def write_annotation(self, annotation: Annotation) -> None:
+        pass
+
+
 class Problem(NamedTuple):
-    """An input that could not be used; the last good object stays in force."""
+    """An input that could not be used; the last good object stays in force. `reason` is that of its condition."""
 
     where: str
     message: str
+    reason: str = "InvalidObject"
 
 
 class Snapshot(NamedTuple):
@@ -193,9 +247,9 @@ class Snapshot(NamedTuple):
     config_maps: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 
 
-class ClusterSource(Events, Statuses, Protocol):
+class ClusterSource(Events, Statuses, Annotations, Protocol):
     """Where cluster objects come from (a directory of manifests, or the Kubernetes API), and where people look for
-    events and status."""
+    events, status and annotations."""
 
     def load(self) -> Snapshot:
         """The first snapshot; blocks until one can be had. Raises Refused if the source is unusable."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from terway_edge.core.addresses import Prefix
 
-_UNUSABLE = tuple(
+UNUSABLE = tuple(
     Prefix.parse(text)
     for text in (
         "0.0.0.0/8",
@@ -23,4 +23,4 @@ _UNUSABLE = tuple(
 
 def unusable(prefix: Prefix) -> Prefix | None:
     """The range of unusable addresses that `prefix` lies in or covers."""
-    return next((other for other in _UNUSABLE if other.covers(prefix) or prefix.covers(other)), None)
+    return next((other for other in UNUSABLE if other.covers(prefix) or prefix.covers(other)), None)

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from terway_edge.core.cloud import Api, Cause, Cloud, CloudError, VSwitch
+from terway_edge.core.cloud import Api, Cause, Cloud, CloudError
 from terway_edge.core.context import BackendContext
 from terway_edge.core.errors import Refused, Retry
 from terway_edge.core.hookspecs import hookimpl
 from terway_edge.core.models import Attachment, Discrepancy, Lease, Node, NodeView, Report, Sandbox, StopReason
-from terway_edge.core.plans import HOST, Change, Plan, Rule, Step, Verb
-from terway_edge.core.ports import Closable, Happening, KernelEvent
-from terway_edge.eni.configuration import families_of, policy_of, read_config
+from terway_edge.core.ports import Closable
+from terway_edge.eni.configuration import access_of, families_of, policy_of, retired
+from terway_edge.eni.following import Configuration
 from terway_edge.eni.intents import IntentsFile
 from terway_edge.eni.keeper import Keeper
-from terway_edge.eni.links import EniLinks, Wanted, is_lost_rule
+from terway_edge.eni.links import EniLinks, Wanted
 from terway_edge.eni.manager import Manager
-from terway_edge.eni.policy import Site
+from terway_edge.eni.policy import Policy, Site
 from terway_edge.eni.policy_routing import pod_rules
+from terway_edge.eni.publishing import Publisher
 
 if TYPE_CHECKING:
     from terway_edge.core.eni_keys import EniConfig
 
 MARGIN = 1.0  # seconds of an ADD's time that are left for plugging the pod in
-READ = 5.0  # seconds that reading a vSwitch may take
 DEFAULT_MTU = 1500  # bytes
 
 
@@ -44,11 +45,12 @@ class EniBackend(ABC):
     def __init__(self, context: BackendContext) -> None:
         self._context = context
         self._links = EniLinks(context.kernel, context.clock)
+        self._publisher = Publisher(context.node_name, context.annotations, context.statuses)
         self._manager: Manager | None = None
         self._subscription: Closable | None = None
+        self._configuration = Configuration(context.config_maps)
         # Each is replaced as a whole: hooks run in many threads.
         self._cloud: Cloud | None = None
-        self._config: EniConfig | None = None
         self._view: NodeView | None = None
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -56,13 +58,27 @@ class EniBackend(ABC):
     @hookimpl
     def terway_edge_start(self, view: NodeView) -> None:
         self._view = view
-        self._config = read_config(self._context.config_maps, view.node)
-        self._context.plumbing.forward_packets(view, families_of(self._config))
-        if self._manager is None:
+        if self._manager is not None:
+            self._forward(view)
+            self._manager.turn_now()
+        else:
             context = self._context
-            self._manager = Manager(context.ipam, context.clock, self._find_site, self._build_keeper)
-            self._subscription = context.kernel.subscribe(self._on_event)
+            self._configuration.start(view.node)
+            self._forward(view)
+            self._publisher.tells_pods = self._tells_pods
+            self._manager = Manager(
+                context.ipam, context.clock, self._find_site, self._build_keeper, self._publish, self._follow
+            )
+            for lease in self._own_leases():  # an earlier process may not have come to it
+                self._publisher.changed(lease)
+            self._subscription = context.kernel.subscribe(self._links.on_event)
             self._manager.start()
+
+    @hookimpl
+    def terway_edge_cycle_done(self, view: NodeView) -> None:
+        if self._manager is not None:
+            self._view = view
+            self._manager.turn_now()
 
     @hookimpl
     def terway_edge_stop(self, reason: StopReason) -> None:
@@ -72,20 +88,21 @@ class EniBackend(ABC):
             self._subscription.close()
         if reason is StopReason.UNINSTALL:
             self._links.remove()
+            self._publisher.retract(self._own_leases())
 
     # --- one pod ------------------------------------------------------------------------------------------------
 
     @hookimpl
-    def terway_edge_allocate(self, sandbox: Sandbox, view: NodeView, deadline: float) -> Lease:
-        self._view = view
-        return self._started.acquire(sandbox, self.name, deadline - MARGIN)
+    def terway_edge_allocate(self, sandbox: Sandbox, deadline: float, cancelled: Callable[[], bool]) -> Lease:
+        return self._started.acquire(sandbox, self.name, deadline - MARGIN, cancelled)
 
     @hookimpl
-    def terway_edge_attach(self, sandbox: Sandbox, lease: Lease, view: NodeView) -> Attachment:
-        self._view = view
-        wanted = self._wanted(lease, read=self._read_vswitch)
+    def terway_edge_attach(self, sandbox: Sandbox, lease: Lease) -> Attachment:
+        wanted = self._wanted(lease)
         if wanted is None:
             raise Retry(f"the ENI of address {lease.addresses[0]} is not known yet, or is gone: see its conditions")
+        if self._config is not None and not self._config.bandwidth:
+            sandbox = replace(sandbox, bandwidth=None)
         rules = pod_rules(lease.addresses, self._links.make_ready(wanted))
         return self._context.plumbing.attach(sandbox, lease, wanted.mtu, rules)
 
@@ -96,8 +113,26 @@ class EniBackend(ABC):
             return self._context.plumbing.check(sandbox, lease, repair=repair)
         found = self._links.check(wanted, repair=repair)
         link = self._links.find(wanted)
-        rules = () if link is None else pod_rules(lease.addresses, link.ifindex)
+        if link is None:
+            return [*found, *self._context.plumbing.check(sandbox, lease, repair=repair)]
+        rules = pod_rules(lease.addresses, link.ifindex)
+        found += self._links.check_rules(lease.addresses, rules, repair=repair)
         return [*found, *self._context.plumbing.check(sandbox, lease, rules, repair=repair)]
+
+    @hookimpl
+    def terway_edge_audit(self, leases: Sequence[Lease]) -> Sequence[Lease]:
+        wanted = {lease.key: each for lease in leases if (each := self._wanted(lease)) is not None}
+        links = self._links.audit(set(wanted.values()))
+        rules = self._links.rules_by_pod()
+        broken = []
+        for lease in leases:
+            eni = wanted.get(lease.key)
+            link = links.get(eni) if eni is not None else None
+            if link is not None and any(rules.get(a) != set(pod_rules([a], link)) for a in lease.addresses):
+                broken.append(lease)
+        if self._view is not None:
+            self._forward(self._view)
+        return broken
 
     @hookimpl
     def terway_edge_detach(self, lease: Lease) -> None:
@@ -113,8 +148,20 @@ class EniBackend(ABC):
     # --- what is so -----------------------------------------------------------------------------------------------
 
     @hookimpl
+    def terway_edge_lease_granted(self, lease: Lease) -> None:
+        self._changed(lease)
+
+    @hookimpl
+    def terway_edge_lease_released(self, lease: Lease) -> None:
+        self._changed(lease)
+
+    @hookimpl
     def terway_edge_report(self) -> Report:
-        conditions = tuple(self._started.conditions())
+        conditions = (
+            *self._started.conditions(),
+            *self._configuration.conditions,
+            *self._links.conditions(),
+        )
         return Report(self.name, not conditions, conditions, self._started.details())
 
     # --- within ---------------------------------------------------------------------------------------------------
@@ -125,11 +172,37 @@ class EniBackend(ABC):
             raise Retry(f"{self.name} has not been started")
         return self._manager
 
+    @property
+    def _config(self) -> EniConfig | None:
+        return self._configuration.current
+
+    @property
+    def _tells_pods(self) -> bool:
+        return self._config is None or self._config.enable_patch_pod_ips
+
+    def _forward(self, view: NodeView) -> None:
+        """Raises Retry."""
+        self._context.plumbing.forward_packets(view, families_of(self._config))
+
+    def _changed(self, lease: Lease) -> None:
+        """The pod has its CNI answer already; the pool's thread tells the cluster."""
+        if self._manager is not None and self._is_own(lease):
+            self._publisher.changed(lease)
+            self._manager.turn_soon()
+
+    def _publish(self) -> float:
+        return self._publisher.publish(self._started.standing(), self._own_leases(), self._context.clock.now())
+
+    def _own_leases(self) -> Iterator[Lease]:
+        return filter(self._is_own, self._context.ipam.leases())
+
     def _find_site(self, deadline: float) -> Site:
         assert self._view is not None
+        node = self._view.node
+        self._configuration.follow(node)
         try:
-            self._cloud = self._context.clouds.open(self.api, deadline)
-            id = self.instance_id(self._view.node, deadline)
+            self._cloud = self._context.clouds.open(self.api, deadline, access_of(self._config, node))
+            id = self.instance_id(node, deadline)
         except Refused as error:
             raise CloudError(str(error), action="", cause=Cause.DENIED) from error
         instance = self._cloud.instance(id, deadline)
@@ -138,21 +211,31 @@ class EniBackend(ABC):
     def _build_keeper(self, site: Site, lock: AbstractContextManager[object]) -> Keeper:
         assert self._cloud is not None
         context, settings = self._context, self._context.settings
-        policy = policy_of(self._config, site.instance.zone, settings.ipam.cooldown_seconds)
-        intents = IntentsFile(settings.state_dir)
+        self._configuration.is_fixed = True
+        policy = self._policy(site.instance.zone)
+        intents = IntentsFile(settings.state_dir, site.instance.id)
         return Keeper(
             self._cloud, context.ipam, context.clock, intents, context.events, policy, site, random.Random(), lock
         )
 
-    def _wanted(self, lease: Lease, read: Callable[[str], VSwitch | None] = lambda _: None) -> Wanted | None:
-        """How the ENI of a lease is to be; None while the ENI or its vSwitch is unknown.
+    def _follow(self, keeper: Keeper) -> None:
+        """Before each turn: what the cluster wants now."""
+        assert self._view is not None
+        self._configuration.follow(self._view.node)
+        self._publisher.tells_pods = self._tells_pods
+        keeper.follow(self._policy)
 
-        :param read: asks for a vSwitch that the pool has not read yet
-        """
+    def _policy(self, zone: str) -> Policy:
+        policy = policy_of(self._config, zone, self._context.settings.ipam.cooldown_seconds)
+        is_selected = self._view is None or self._view.selection.backend == self.name
+        return policy if is_selected else retired(policy)
+
+    def _wanted(self, lease: Lease) -> Wanted | None:
+        """How the ENI of a lease is to be; None while the ENI or its vSwitch is unknown."""
         if self._manager is None or self._view is None:
             return None
         eni = self._manager.eni_of(lease)
-        vswitch = None if eni is None else self._manager.vswitch_of(eni) or read(eni.vswitch)
+        vswitch = None if eni is None else self._manager.vswitch_of(eni)
         if eni is None or vswitch is None:
             return None
         families = families_of(self._config)
@@ -161,33 +244,9 @@ class EniBackend(ABC):
         node = tuple(each for each in own if each is not None)
         return Wanted(eni.id, eni.mac, gateways, node, self._mtu(self._view))
 
-    def _read_vswitch(self, vswitch: str) -> VSwitch | None:
-        """Raises CloudError."""
-        if self._cloud is None:
-            return None
-        return next(iter(self._cloud.vswitches([vswitch], self._context.clock.now() + READ)), None)
-
     def _mtu(self, view: NodeView) -> int:
         configured = self._context.settings.mtu or (self._config.mtu if self._config else None)
         return configured or (view.uplink.mtu if view.uplink else DEFAULT_MTU)
-
-    def _on_event(self, event: KernelEvent) -> None:
-        """From the kernel's thread: keep ENIs ready, and the rules of pods in force."""
-        self._links.on_event(event)
-        rule = is_lost_rule(event)
-        if rule is not None:
-            self._put_back(rule)
-        elif event.what is Happening.OVERRUN:
-            for lease in self._context.ipam.leases():
-                if self._is_own(lease):
-                    self.terway_edge_check(Sandbox(*lease.key), lease, repair=True)
-
-    def _put_back(self, rule: Rule) -> None:
-        """Unless the pod is gone."""
-        about = rule.src or rule.dst
-        lease = None if about is None else self._context.ipam.owner(about.address)
-        if lease is not None and self._is_own(lease):
-            self._context.kernel.apply(Plan((Step(HOST, (Change(Verb.ADD, rule),)),), atomic=False))
 
     def _is_own(self, lease: Lease) -> bool:
         return lease.backend == self.name

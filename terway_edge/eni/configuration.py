@@ -1,35 +1,17 @@
-"""Terway's ConfigMaps to the pool's policy."""
+"""Terway's ConfigMaps to the pool's policy and to the way to the cloud."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from terway_edge.core.errors import Refused
+from terway_edge.core.cloud import NO_ACCESS, CloudAccess
 from terway_edge.core.models import Node
-from terway_edge.core.ports import ConfigMaps
 from terway_edge.eni.policy import EniSelection, Policy, VSwitchSelection
 
 if TYPE_CHECKING:
     from terway_edge.core.eni_keys import EniConfig
-
-
-def read_config(config_maps: ConfigMaps, node: Node) -> EniConfig | None:
-    """The configuration of a node; None if the cluster has none. Raises Refused if it cannot be used as it is."""
-    # Imported here: a node whose pods are not on ENIs has no use for it.
-    from terway_edge.core.eni_config import NAME, NODE_LABEL, read
-    from terway_edge.core.eni_notes import Effect
-
-    data = config_maps(NAME)
-    if data is None:
-        return None
-    label = node.labels.get(NODE_LABEL, "")
-    own: Mapping[str, object] | None = config_maps(label) if label else None
-    reading = read(data, own)
-    if reading.config is None:
-        wrong = "; ".join(f"{note.key} {note.message}" for note in reading.notes if note.effect is Effect.WRONG)
-        raise Refused(f"ConfigMap {NAME} cannot be used: {wrong}")
-    return reading.config
 
 
 def policy_of(config: EniConfig | None, zone: str, cooldown: float) -> Policy:
@@ -64,9 +46,38 @@ def policy_of(config: EniConfig | None, zone: str, cooldown: float) -> Policy:
     )
 
 
+def retired(policy: Policy) -> Policy:
+    """Of a node that another backend serves by now: nothing is kept but what pods have."""
+    return replace(policy, max_pool_size=0, min_pool_size=0, warm_up_size=0, min_eni=0, ipv4_prefix_count=0)
+
+
 def families_of(config: EniConfig | None) -> tuple[int, ...]:
     """Of pods' addresses."""
     return (4, 6) if config is not None and config.ip_stack == "dual" else (4,)
+
+
+def access_of(config: EniConfig | None, node: Node) -> CloudAccess:
+    """The way to the cloud, as far as the cluster tells it."""
+    if config is None:
+        return NO_ACCESS._replace(instance_type_info=node.instance_type_info)
+    return CloudAccess(
+        region=config.region_id or "",
+        key=config.access,
+        credentials_path=config.credential_path,
+        rate_limit=_rates(config.rate_limit),
+        instance_type_info=node.instance_type_info,
+    )
+
+
+def _rates(limits: Mapping[str, int]) -> Mapping[str, int]:
+    """The empty name stands for all actions that have no entry of their own."""
+    from terway_edge.core.eni_names import ACTIONS
+
+    others = limits.get("")
+    return {
+        **(dict.fromkeys(ACTIONS, others) if others else {}),
+        **{name: most for name, most in limits.items() if name},
+    }
 
 
 def _vswitch_selection(text: str) -> VSwitchSelection:

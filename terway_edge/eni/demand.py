@@ -10,7 +10,8 @@ from terway_edge.eni.state import State, Stock
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Pods that wait; that could be served at once (`free`), after a cool-down (`cooling`), by calls under way
-    (`assigning`) and by ENIs on their way without another call (`making`); and that can be served at all (`total`)."""
+    (`assigning`), and without another call by ENIs on their way or of a vSwitch that is being read (`making`); and that
+    can be served at all (`total`)."""
 
     waiting: int
     free: int
@@ -30,14 +31,17 @@ class Tally:
 
 def tally(state: State, stock: Stock, assigning: int) -> Tally:
     """Missing addresses count in nothing: no pod may be given one."""
-    held = [each for each in state.enis.values() if each.is_present]
+    present = [each for each in state.enis.values() if each.is_present]
+    held = [each for each in present if state.knows_way(each)]
+    awaited = [each for each in present if state.awaits_way(each)]
     return Tally(
         waiting=len(state.waiting),
         free=sum(stock.free.get(each.eni.id, 0) for each in held),
         cooling=sum(stock.cooling.get(each.eni.id, 0) for each in held),
         assigning=assigning,
-        making=sum(each.pods(state.shape) for each in state.making.values()),
-        total=sum(each.pods(state.shape) for each in held),
+        making=sum(each.pods(state.shape) for each in state.making.values())
+        + sum(each.unused(state.shape, state.used) for each in awaited),
+        total=sum(each.pods(state.shape) for each in (*held, *awaited)),
     )
 
 

@@ -65,7 +65,7 @@ class Feeder:
     def is_used(self, eni: str, address: Address) -> bool:
         """Whether a pod has the address from this ENI; one whose ENI is not on record counts."""
         lease = self._ipam.owner(address)
-        return lease is not None and eni in (lease_eni(lease) or eni)
+        return lease is not None and lease_eni(lease) in (eni, "")
 
     def _add(self, name: str, addresses: frozenset[Address]) -> frozenset[Address]:
         """What could be added: an address may still be in the pool of an ENI that it was taken from."""

@@ -20,13 +20,22 @@ GATHER = 0.2  # seconds that a pod waits for others, so that one call serves the
 
 @dataclass(slots=True)
 class _Rest:
-    """Pods still to be served, and how many more may be along with them."""
+    """Pods still to be served, and how many more may be along with them; `later`: those that are left to a further call
+    for ENIs on their way, unless an earlier one brings more than it needs."""
 
     need: int
     extra: int
+    later: int = 0
 
     def take(self, pods: int) -> None:
-        self.extra -= max(pods - max(self.need, 0), 0)
+        beyond = max(pods - max(self.need, 0), 0)
+        earlier = min(beyond, self.later)
+        self.later -= earlier
+        self.extra -= beyond - earlier
+        self.need -= pods
+
+    def leave(self, pods: int) -> None:
+        self.later += min(pods, max(self.need, 0))
         self.need -= pods
 
 
@@ -56,7 +65,7 @@ def grow(state: State, tally: Tally, moment: Moment) -> Iterator[Action]:
         yield from _fill(state, rest, moment)
     else:
         yield from _fill(state, rest, moment)
-        rest.need -= sum(state.shape.per_eni - making.pods(state.shape) for making in state.making.values())
+        rest.leave(sum(state.shape.per_eni - making.pods(state.shape) for making in state.making.values()))
         yield from _create(state, rest, moment)
 
 
@@ -98,16 +107,18 @@ def growable(state: State, moment: Moment) -> int:
     shape = state.shape
     found = 0
     for held in state.enis.values():
-        space = _space(state, held)
-        most = space[4] if shape.unit > 1 else min(space[family] for family in shape.families)
-        wish = state.assigning.get(held.eni.id)
-        most -= pods_of(wish, shape) // shape.unit if wish else 0
-        if held.is_present:
-            found += max(min(most, state.vswitches.most(held.eni.vswitch, shape.unit, moment)), 0) * shape.unit
+        if held.is_present and state.knows_way(held):
+            allowed = state.vswitches.most(held.eni.vswitch, shape.unit, moment)
+            found += max(min(_untaken(state, held), allowed), 0) * shape.unit
     found += sum(shape.per_eni - making.pods(shape) for making in state.making.values())
     if state.slots() and any(state.vswitches.most(each, shape.unit, moment) for each in candidates(state)):
         found += state.slots() * shape.per_eni
     return found
+
+
+def has_space(state: State) -> bool:
+    """Whether ENIs, those at hand or new ones, would take more addresses if only there were any."""
+    return state.slots() > 0 or any(held.is_present and _untaken(state, held) > 0 for held in state.enis.values())
 
 
 def candidates(state: State) -> tuple[str, ...]:
@@ -129,12 +140,20 @@ def _space(state: State, held: Held) -> dict[int, int]:
     return {family: max(most[family] - held.size(family) - others.count(family), 0) for family in most}
 
 
+def _untaken(state: State, held: Held) -> int:
+    """Addresses, of all families, or prefixes that the ENI takes beyond those asked for."""
+    shape, space = state.shape, _space(state, held)
+    most = space[4] if shape.unit > 1 else min(space[family] for family in shape.families)
+    wish = state.assigning.get(held.eni.id)
+    return most - (pods_of(wish, shape) // shape.unit if wish else 0)
+
+
 def _fill(state: State, rest: _Rest, moment: Moment) -> Iterator[Action]:
     for held in ordered(state):
         eni = held.eni
         if rest.need <= 0:
             return
-        if eni.id in state.assigning or not state.may_call("assign", eni.id, moment):
+        if eni.id in state.assigning or not state.knows_way(held) or not state.may_call("assign", eni.id, moment):
             continue
         allowed = state.vswitches.most(eni.vswitch, state.shape.unit, moment) * state.shape.unit
         pods = min(room(state, held), rest.need + rest.extra, allowed)
@@ -155,11 +174,11 @@ def _create(state: State, rest: _Rest, moment: Moment) -> Iterator[Action]:
         intent = new_intent(state)
         if not _knows_enough(state) or not state.may_call("create", intent, moment):
             return
-        pods = min(shape.call, rest.need + rest.extra)
+        pods = min(shape.call, rest.need + rest.later + rest.extra)
         wanted = -(-pods // shape.unit) if 4 in shape.families else 1
         spare = int(shape.unit == 1 and 4 in shape.families and not shape.uses_primary)
         vswitch, most = state.vswitches.choose(
-            candidates(state),
+            _known(state),
             wanted + spare,
             shape.unit,
             state.policy.vswitch_selection,
@@ -174,14 +193,17 @@ def _create(state: State, rest: _Rest, moment: Moment) -> Iterator[Action]:
         state.vswitches.promise(intent, vswitch, wish.ipv4 + wish.ipv4_prefixes * shape.unit)
         rest.take(making.pods(shape))
         if not is_spread:
-            rest.need -= shape.per_eni - making.pods(shape)
+            rest.leave(shape.per_eni - making.pods(shape))
         yield state.begin(Create(wish))
 
 
 def _knows_enough(state: State) -> bool:
-    """An ENI needs security groups, and a vSwitch of which zone and counts should have been read."""
-    has_read = state.surveyed_at >= 0 or state.holds.is_failing("survey")
-    return has_read and bool(security_groups(state))
+    """An ENI needs security groups, and a vSwitch of which zone, counts and gateway were read."""
+    return bool(_known(state)) and bool(security_groups(state))
+
+
+def _known(state: State) -> tuple[str, ...]:
+    return tuple(each for each in candidates(state) if each in state.vswitches.seen)
 
 
 def new_intent(state: State) -> str:
@@ -191,13 +213,14 @@ def new_intent(state: State) -> str:
 def _address_wish(state: State, held: Held, pods: int) -> AddressWish:
     shape, intent = state.shape, new_intent(state)
     before = (*held.items, *held.noticed, *state.partings.open(held.eni.id))
+    wish = AddressWish(intent, held.eni.id, before, parted=state.partings.closed(held.eni.id))
     if shape.unit > 1:
         has_six = any(isinstance(item, Prefix) and item.family == 6 for item in held.items)
         six = int(6 in shape.families and not has_six)
-        return AddressWish(intent, held.eni.id, before, ipv4_prefixes=-(-pods // shape.unit), ipv6_prefixes=six)
+        return wish._replace(ipv4_prefixes=-(-pods // shape.unit), ipv6_prefixes=six)
     level = held.pods(shape) + pods
     lack = {family: max(level - len(addresses), 0) for family, addresses in held.offer(shape).items()}
-    return AddressWish(intent, held.eni.id, before, ipv4=lack.get(4, 0), ipv6=lack.get(6, 0))
+    return wish._replace(ipv4=lack.get(4, 0), ipv6=lack.get(6, 0))
 
 
 def _eni_wish(state: State, intent: str, vswitch: str, most: int, pods: int) -> EniWish:

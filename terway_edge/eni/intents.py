@@ -73,14 +73,15 @@ class Intents(Protocol):
 
 
 class IntentsFile:
-    """`Intents` in a directory of the agent's own."""
+    """`Intents` in a directory of the agent's own; a file of another instance, as in a copied disk, is unusable."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, instance: str = "") -> None:
         self._path = directory / FILE
+        self._instance = instance
 
     def load(self, now: float) -> Memory:
         try:
-            return read(self._path.read_bytes(), now)
+            return read(self._path.read_bytes(), now, self._instance)
         except FileNotFoundError:
             return Memory()
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -93,7 +94,7 @@ class IntentsFile:
             temporary.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with open(os.open(temporary, flags, 0o600), "wb") as file:
-                file.write(write(memory))
+                file.write(write(memory, self._instance))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path)
@@ -105,9 +106,10 @@ class IntentsFile:
             ) from error
 
 
-def write(memory: Memory) -> bytes:
+def write(memory: Memory, instance: str = "") -> bytes:
     document = {
         "format": FORMAT,
+        "instance": instance,
         "making": [{"wish": _eni_wish(made.wish), "eni": made.eni} for made in memory.making],
         "assigning": [_address_wish(wish) for wish in memory.assigning],
         "leaving": [left._asdict() | {"addresses": _texts(left.addresses)} for left in memory.leaving],
@@ -119,14 +121,17 @@ def write(memory: Memory) -> bytes:
     return b"%08x %b\n" % (zlib.crc32(text), text)
 
 
-def read(data: bytes, now: float) -> Memory:
-    """Raises ValueError, LookupError, TypeError or AttributeError if it was damaged or is of another version."""
+def read(data: bytes, now: float, instance: str = "") -> Memory:
+    """Raises ValueError, LookupError, TypeError or AttributeError if it was damaged, or is of another version or
+    instance."""
     checksum, _, text = data.rstrip(b"\n").partition(b" ")
     if b"%08x" % zlib.crc32(text) != checksum:
         raise ValueError("the checksum is wrong")
     document = json.loads(text)
     if document["format"] != FORMAT:
         raise ValueError(f"it has format {document['format']}, expected {FORMAT}")
+    if document["instance"] != instance:
+        raise ValueError(f"it is of instance {document['instance']}, this one is {instance}")
     return Memory(
         making=tuple(Made(_read_eni_wish(each["wish"]), each["eni"]) for each in document["making"]),
         assigning=tuple(_read_address_wish(each) for each in document["assigning"]),
@@ -148,11 +153,11 @@ def _read_eni_wish(document: Mapping[str, Any]) -> EniWish:
 
 
 def _address_wish(wish: AddressWish) -> dict[str, object]:
-    return wish._asdict() | {"before": _texts(wish.before)}
+    return wish._asdict() | {"before": _texts(wish.before), "parted": _texts(wish.parted)}
 
 
 def _read_address_wish(document: Mapping[str, Any]) -> AddressWish:
-    return AddressWish(**{**document, "before": _items(document["before"])})
+    return AddressWish(**{**document, "before": _items(document["before"]), "parted": _items(document["parted"])})
 
 
 def _texts(items: tuple[Item, ...]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 from terway_edge.core.cloud import Cause, Cloud, CloudError, Eni, VSwitch
@@ -23,6 +23,7 @@ from terway_edge.eni.feeding import Feeder, lease_eni
 from terway_edge.eni.intents import Intents, Memory
 from terway_edge.eni.policy import Policy, Site
 from terway_edge.eni.pool import EniPool
+from terway_edge.eni.reporting import Standing
 
 CALL = 30.0  # seconds that a call may take, its repetitions included
 SHORTAGES = ("pool exhausted", "addresses cooling down")
@@ -51,13 +52,19 @@ class Keeper:
         self._clock = clock
         self._intents = intents
         self._events = events
-        self._instance = site.instance.id
+        self._instance, self._zone = site.instance.id, site.instance.zone
         self._lock = nullcontext() if lock is None else lock
         self._saved: Memory = intents.load(clock.now())
         self._pool = EniPool(policy, site, self._saved, rng, clock.now())
         self._feeder = Feeder(ipam)
 
     # --- what is to be done ---------------------------------------------------------------------------------------
+
+    def follow(self, policy_of: Callable[[str], Policy]) -> None:
+        """Do as the policy of the node's zone says from now on."""
+        policy = policy_of(self._zone)
+        with self._lock:
+            self._pool.follow(policy, self._clock.now())
 
     def turn(self) -> list[Action]:
         """What is to be carried out now; each action once, in any order and at the same time."""
@@ -174,10 +181,9 @@ class Keeper:
             return self._pool.details
 
     @property
-    def capacity(self) -> int:
-        """Pods that the node can have; 0 until its ENIs were listed."""
+    def standing(self) -> Standing:
         with self._lock:
-            return self._pool.capacity if self._pool.is_ready else 0
+            return self._pool.standing
 
     # --- within ---------------------------------------------------------------------------------------------------
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from terway_edge.core.addresses import Address
 from terway_edge.core.drift import Fights
 from terway_edge.core.errors import Retry
-from terway_edge.core.models import Discrepancy
+from terway_edge.core.models import Condition, Discrepancy
 from terway_edge.core.plans import (
     HOST,
     PROTO,
@@ -32,8 +33,11 @@ from terway_edge.eni.policy_routing import (
     lasting_items,
     remains,
     rules_about,
+    settings_plan,
     table_of,
 )
+
+log = logging.getLogger(__name__)
 
 
 class Wanted(NamedTuple):
@@ -87,9 +91,55 @@ class EniLinks:
         mended = bool(missing) and repair and not self._apply(link, wanted)
         return [Discrepancy(what, mended) for what in missing]
 
+    def audit(self, wanted: Collection[Wanted]) -> dict[Wanted, int]:
+        """Put right what these links lack, whatever it is; gives the ifindex of each that is there. Three dumps."""
+        links = self._kernel.dump(Link)
+        present: set[Item] = {*self._kernel.dump(LinkAddress), *self._kernel.dump(FibRoute, Where(proto=PROTO))}
+        found = {}
+        for each in wanted:
+            link = find_link(links, each.mac)
+            if link is None:
+                continue
+            found[each] = link.ifindex
+            self._ready[link.ifindex] = each
+            if link.up and present.issuperset(lasting_items(link.ifindex, each.gateways, each.node)):
+                self._kernel.apply(settings_plan(link, each.gateways))
+            elif refusal := self._apply(link, each):
+                self._ready.pop(link.ifindex, None)
+                log.error("%s, link %s: %s", _named(each), link.name, refusal)
+            else:
+                log.warning("%s, link %s: somebody had changed it, put right", _named(each), link.name)
+        return found
+
+    def conditions(self) -> Iterator[Condition]:
+        for ifindex in self._fights.fought_over(self._clock.now()):
+            wanted = self._ready.get(ifindex) if isinstance(ifindex, int) else None
+            if wanted is not None:
+                told = "another process keeps undoing addresses and routes of its link: find it with 'ip monitor'"
+                yield Condition("LinkFight", wanted.eni, f"{told} and stop it")
+
     def rules_of(self, addresses: Sequence[Address]) -> tuple[Rule, ...]:
         """The rules that the kernel has about a pod: also those of an ENI that nobody knows any more."""
         return rules_about(self._kernel.dump(Rule, Where(proto=PROTO)), addresses)
+
+    def rules_by_pod(self) -> dict[Address, set[Rule]]:
+        """All that are about pods, by the address that they are about."""
+        found: dict[Address, set[Rule]] = {}
+        for rule in self._kernel.dump(Rule, Where(proto=PROTO)):
+            about = rule.src or rule.dst
+            if about is not None and is_pod_rule(rule):
+                found.setdefault(about.address, set()).add(rule)
+        return found
+
+    def check_rules(self, addresses: Sequence[Address], wanted: Collection[Rule], *, repair: bool) -> list[Discrepancy]:
+        """What steers a pod elsewhere: rules that lead to the table of an ENI's former link."""
+        others = [rule for rule in self.rules_of(addresses) if rule not in wanted]
+        if repair and others:
+            self._kernel.apply(Plan((Step(HOST, tuple(Change(Verb.REMOVE, rule) for rule in others)),), atomic=False))
+        return [
+            Discrepancy(f"rule {rule.priority} of {rule.src or rule.dst} leads to table {rule.table}", repair)
+            for rule in others
+        ]
 
     def on_event(self, event: KernelEvent) -> None:
         """Make a link ready again that somebody has changed; one that went is forgotten."""
@@ -115,12 +165,6 @@ class EniLinks:
         """Why the link is not ready, empty if it is."""
         failures = self._kernel.apply(eni_plan(link, wanted.gateways, wanted.node, wanted.mtu))
         return "; ".join(f"{each.change.item}: {each.message}" for each in failures if not is_harmless(each))
-
-
-def is_lost_rule(event: KernelEvent) -> Rule | None:
-    """The pod's rule that somebody removed."""
-    rule = event.item
-    return rule if isinstance(rule, Rule) and event.what is Happening.RULE_REMOVED and is_pod_rule(rule) else None
 
 
 def _links_of(event: KernelEvent) -> list[int]:

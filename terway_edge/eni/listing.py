@@ -105,7 +105,7 @@ def _compare(state: State, held: Held, eni: Eni, asked_at: float, now: float) ->
     held.missing = {
         item: held.missing.get(item, asked_at)
         for item, learnt_at in held.items.items()
-        if item not in listed and asked_at > learnt_at + SETTLED
+        if item not in listed and asked_at >= learnt_at + SETTLED
     }
     gone = [item for item, since in held.missing.items() if asked_at >= since + SECOND_LOOK]
     if gone:

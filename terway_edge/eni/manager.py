@@ -22,7 +22,9 @@ from terway_edge.core.ports import Clock
 from terway_edge.eni.actions import Action
 from terway_edge.eni.keeper import CALL, Keeper, is_shortage
 from terway_edge.eni.policy import Site
+from terway_edge.eni.reporting import Standing
 
+LISTEN = 0.1  # seconds between two questions whether a wait is still wanted
 LULL = 0.5  # seconds between a change that nobody waits for and the turn that looks at it
 PAUSE = 5.0  # seconds until what failed as a whole is tried again
 
@@ -38,15 +40,21 @@ class Manager:
         clock: Clock,
         find_site: Callable[[float], Site],
         build: Callable[[Site, AbstractContextManager[object]], Keeper],
+        tell: Callable[[], float] = lambda: math.inf,
+        follow: Callable[[Keeper], None] = lambda keeper: None,
     ) -> None:
         """
         :param find_site: asks what the instance is, until a deadline of the clock; raises CloudError
         :param build: makes the keeper, with this lock
+        :param tell: is called after each turn, to tell others how the pool stands; gives when the next turn is due
+        :param follow: is called before each turn, to tell the keeper what the operator wants now
         """
         self._ipam = ipam
         self._clock = clock
         self._find_site = find_site
         self._build = build
+        self._tell = tell
+        self._follow = follow
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
         self._wake = threading.Condition(self._lock)
@@ -55,8 +63,6 @@ class Manager:
         self._turn_at = -math.inf
         self._stamp = 0
         self._told: dict[Key, str] = {}
-        self._waiters: set[Key] = set()
-        self._cancelled: set[Key] = set()
         self._calls: set[threading.Thread] = set()
         self._is_closed = False
         self._loop = threading.Thread(target=self._run, name="eni-pool", daemon=True)
@@ -78,14 +84,17 @@ class Manager:
 
     # --- pods -----------------------------------------------------------------------------------------------------
 
-    def acquire(self, sandbox: Sandbox, backend: str, deadline: float) -> Lease:
+    def acquire(
+        self, sandbox: Sandbox, backend: str, deadline: float, cancelled: Callable[[], bool] = lambda: False
+    ) -> Lease:
         """Addresses for a sandbox, at once or by `deadline` (the clock's seconds). Idempotent per sandbox.
 
         Raises Retry: there was none in time, there can be none, the record cannot be written, or it was cancelled.
+        :param cancelled: asked now and then whether the wait has become pointless
         """
         lease, _ = self._try(sandbox, backend)
         if lease is not None:
-            self._turn_by(self._clock.now() + LULL)
+            self.turn_soon()
             return lease
         with self._waiting(sandbox.key):
             while True:
@@ -93,14 +102,9 @@ class Manager:
                 lease, shortage = self._try(sandbox, backend)
                 if lease is not None:
                     return lease
-                self._await(sandbox.key, stamp, deadline, shortage)
-
-    def cancel(self, key: Key) -> None:
-        """Let the acquire of a sandbox end now, if it waits."""
-        with self._lock:
-            if key in self._waiters:
-                self._cancelled.add(key)
-                self._news.notify_all()
+                if cancelled():
+                    raise Retry(f"container {sandbox.container_id} is not wanted any more")
+                self._await(sandbox.key, stamp, deadline, shortage, cancelled)
 
     def release(self, lease: Lease) -> None:
         """Raises Retry if it cannot be recorded. Twice is harmless."""
@@ -110,6 +114,14 @@ class Manager:
             return
         keeper.release(lease)
         self._announce()
+        self.turn_soon()
+
+    def turn_now(self) -> None:
+        """What the operator wants may have changed."""
+        self._turn_by(self._clock.now())
+
+    def turn_soon(self) -> None:
+        """Something changed that a turn should see; nobody waits for it."""
         self._turn_by(self._clock.now() + LULL)
 
     # --- what is so -----------------------------------------------------------------------------------------------
@@ -122,9 +134,9 @@ class Manager:
         """None until it was read."""
         return None if self._keeper is None else self._keeper.vswitch(eni.vswitch)
 
-    def capacity(self) -> int:
-        """Pods that the node can have; 0 until that is known."""
-        return 0 if self._keeper is None else self._keeper.capacity
+    def standing(self) -> Standing:
+        """What is not known yet is told so."""
+        return Standing() if self._keeper is None else self._keeper.standing
 
     def conditions(self) -> list[Condition]:
         if self._keeper is None:
@@ -150,21 +162,17 @@ class Manager:
 
     @contextmanager
     def _waiting(self, key: Key) -> Iterator[None]:
-        with self._lock:
-            self._waiters.add(key)
         try:
             yield
         finally:
             with self._lock:
-                self._waiters.discard(key)
-                self._cancelled.discard(key)
                 self._told.pop(key, None)
                 if self._keeper is not None:
                     self._keeper.stop_waiting(key)
-            self._turn_by(self._clock.now() + LULL)
+            self.turn_soon()
 
-    def _await(self, key: Key, stamp: int, deadline: float, shortage: Retry) -> None:
-        """Return when it may be worth another try. Raises Retry if it is not."""
+    def _await(self, key: Key, stamp: int, deadline: float, shortage: Retry, cancelled: Callable[[], bool]) -> None:
+        """Return when it may be worth another try, or nobody wants it. Raises Retry if it is not."""
         with self._lock:
             if self._keeper is not None and self._keeper.wait(key):
                 self._told.pop(key, None)
@@ -173,16 +181,17 @@ class Manager:
             rest = deadline - self._clock.now()
             if shortage.details == "addresses cooling down":
                 rest = min(rest, shortage.after)
-            self._news.wait_for(lambda: self._stamp != stamp or self._is_over(key), rest)
+            end = time.monotonic() + rest
+            while not self._news.wait_for(lambda: self._stamp != stamp or self._is_over(key), min(LISTEN, rest)):
+                if cancelled() or time.monotonic() >= end:
+                    return
 
     def _is_over(self, key: Key) -> bool:
-        return self._is_closed or key in self._cancelled or key in self._told
+        return self._is_closed or key in self._told
 
     def _raise_if_over(self, key: Key, deadline: float, shortage: Retry) -> None:
         if self._is_closed:
             raise Retry("the agent is stopping")
-        if key in self._cancelled:
-            raise Retry(f"container {key[0]} is not wanted any more")
         if key in self._told:
             if shortage.details == "addresses cooling down":
                 raise shortage
@@ -209,21 +218,26 @@ class Manager:
     def _run(self) -> None:
         while not self._is_closed:
             self._turn_at = math.inf
-            try:
-                due = self._round()
-            except Exception:
-                log.exception("the ENI pool stumbled; it goes on in %.0f s", PAUSE)
-                due = self._clock.now() + PAUSE
-            self._turn_by(due)
+            for work in (self._round, self._tell):
+                self._turn_by(self._attempt(work))
             with self._lock:
                 while not self._is_closed and (rest := self._turn_at - self._clock.now()) > 0:
                     self._wake.wait(min(rest, threading.TIMEOUT_MAX))
+
+    def _attempt(self, work: Callable[[], float]) -> float:
+        """When it is due again."""
+        try:
+            return work()
+        except Exception:
+            log.exception("the ENI pool stumbled; it goes on in %.0f s", PAUSE)
+            return self._clock.now() + PAUSE
 
     def _round(self) -> float:
         """When the next one is due."""
         if self._keeper is None and not self._begin():
             return self._clock.now() + PAUSE
         assert self._keeper is not None
+        self._follow(self._keeper)
         return self._turn(self._keeper)
 
     def _begin(self) -> bool:
@@ -243,8 +257,10 @@ class Manager:
         for action in keeper.turn():
             thread = threading.Thread(target=self._carry_out, args=(keeper, action), name="eni-call", daemon=True)
             with self._lock:
+                if self._is_closed:
+                    return math.inf  # what was not begun is written down: the next process does it
                 self._calls.add(thread)
-            thread.start()
+                thread.start()
         with self._lock:
             self._told = keeper.hopeless()
             if self._told or keeper.arrivals != arrivals:

@@ -54,6 +54,10 @@ class Partings:
     def open(self, eni: str) -> tuple[Item, ...]:
         return tuple(self._open.get(eni, ()))
 
+    def closed(self, eni: str) -> tuple[Item, ...]:
+        """Confirmed, and remembered still."""
+        return tuple(self._closed.get(eni, ()))
+
     def enis(self) -> tuple[str, ...]:
         """Those with open items."""
         return tuple(self._open)

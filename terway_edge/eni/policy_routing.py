@@ -35,6 +35,7 @@ TO_POD, FROM_POD = 512, 2048
 """Priorities of a pod's rules, each of one shape (`core.plans.Rule`)."""
 FIRST_TABLE = 1000
 CONF4 = ((FORWARDING, 1), (RP_FILTER, 0))
+LINK_LOCAL = Prefix.parse("fe80::/10")
 
 
 def table_of(link: int) -> int:
@@ -76,25 +77,44 @@ def eni_plan(link: Link, gateways: Sequence[Address], node: Sequence[Address], m
     :param gateways: those of the ENI's vSwitch, one per family that pods have
     :param node: the node's addresses, at most one per family: the host's own source on that link
     """
-    items: list[Item] = [
-        # The kernel takes the larger value of `all` and of the link.
-        Sysctl("ipv4/conf/all/rp_filter", "0", when="1"),
-        # A router advertisement would add a default route beside the node's own.
-        Sysctl(f"ipv6/conf/{link.name}/accept_ra", "0"),
+    items = [
+        *_sysctls(link, gateways),
         LinkSetting(link.ifindex, up=True, mtu=mtu, conf4=CONF4),
         *lasting_items(link.ifindex, gateways, node),
     ]
-    if any(address.family == 6 for address in gateways):
-        items.insert(2, Sysctl(f"ipv6/conf/{link.name}/forwarding", "1"))
-    return Plan((Step(HOST, tuple(Change(Verb.REPLACE, item) for item in items)),), atomic=False)
+    return _replacing(items)
+
+
+def settings_plan(link: Link, gateways: Sequence[Address]) -> Plan:
+    """What no dump shows and no event tells of a link that is ready otherwise."""
+    return _replacing([*_sysctls(link, gateways), LinkSetting(link.ifindex, conf4=CONF4)])
 
 
 def lasting_items(link: int, gateways: Sequence[Address], node: Sequence[Address]) -> Iterator[LinkAddress | FibRoute]:
     """What a dump shows of a link that is ready. Addresses first: IPv4 is off on a link without one."""
     for address in node:
         yield LinkAddress(link, address, address.bits)
+    table = table_of(link)
     for via in gateways:
-        yield FibRoute(Prefix(via.family, 0, 0), via=via, link=link, onlink=True, table=table_of(link))
+        # An IPv6 gateway that is said to be on-link is looked up in the main table, and refused if it is on another
+        # link there, as it is if the node's own ENI is of that vSwitch. Any other is looked up in this table first.
+        if via.family == 6 and not LINK_LOCAL.contains(via):
+            yield FibRoute(via.host, link=link, table=table)
+        yield FibRoute(Prefix(via.family, 0, 0), via=via, link=link, onlink=via.family == 4, table=table)
+
+
+def _sysctls(link: Link, gateways: Sequence[Address]) -> Iterator[Sysctl]:
+    # The kernel takes the larger value of `all` and of the link.
+    yield Sysctl("ipv4/conf/all/rp_filter", "0", when="1")
+    # A router advertisement would add a default route beside the node's own.
+    yield Sysctl(f"ipv6/conf/{link.name}/accept_ra", "0")
+    if any(address.family == 6 for address in gateways):
+        yield Sysctl(f"ipv6/conf/{link.name}/disable_ipv6", "0", when="1")
+        yield Sysctl(f"ipv6/conf/{link.name}/forwarding", "1")
+
+
+def _replacing(items: Iterable[Item]) -> Plan:
+    return Plan((Step(HOST, tuple(Change(Verb.REPLACE, item) for item in items)),), atomic=False)
 
 
 def is_harmless(failure: Failure) -> bool:

@@ -18,7 +18,7 @@ from terway_edge.core.addresses import Address
 from terway_edge.core.cloud import CloudError, Eni, VSwitch
 from terway_edge.core.models import Condition
 from terway_edge.core.names import Key
-from terway_edge.core.ports import Event
+from terway_edge.core.ports import Event, Severity
 from terway_edge.eni import failures, growth, leaving, listing, making, reporting, sweep
 from terway_edge.eni.actions import (
     Action,
@@ -42,6 +42,7 @@ from terway_edge.eni.records import addresses_of
 from terway_edge.eni.shrink import shrink
 from terway_edge.eni.state import State, Stock
 
+ASK_AGAIN = 600.0  # seconds between two events that ask an operator for more ENIs
 SURVEY_PERIOD = 600.0  # seconds between two readings of the vSwitches
 
 
@@ -53,10 +54,17 @@ class EniPool:
         self._state.recall(memory)
         self._tally = Tally(0, 0, 0, 0, 0, 0)
         self._growable = 0
+        self._lack: str | None = None
+        self._has_counted = False
         self.next_at = now
         """When the next decision is due at the latest."""
 
     # --- deciding -------------------------------------------------------------------------------------------------
+
+    def follow(self, policy: Policy, now: float) -> None:
+        """The operator wants something else from now on. Families and prefixes are what they were."""
+        if policy != self._state.policy:
+            self._state.follow(policy, now)
 
     def decide(self, stock: Stock, now: float) -> list[Action]:
         """What to call now; the same action is not given again before its outcome was told."""
@@ -66,6 +74,7 @@ class EniPool:
         actions = list(self._read(moment))
         if state.looked_at >= 0:
             actions += self._change(stock, moment)
+            self._ask_for_enis(now)
         self.next_at = moment.next_at
         return actions
 
@@ -86,9 +95,10 @@ class EniPool:
         state = self._state
         yield from making.make(state, moment)
         yield from growth.repeat(state, moment)
-        self._tally = tally(state, stock, growth.assigning(state))
+        self._tally, self._has_counted = tally(state, stock, growth.assigning(state)), True
         self._warm_up(moment)
         self._growable = growth.growable(state, moment)
+        self._lack = reporting.lack(state, self._tally, self._growable)
         yield from growth.grow(state, self._tally, moment)
         shrink(state, self._tally, moment)
         yield from leaving.leave(state, moment)
@@ -103,6 +113,13 @@ class EniPool:
         if not state.is_warm:
             is_full = not tally.coming and not growth.growable(state, moment)
             state.is_warm = is_full or tally.total >= state.policy.warm_up_size
+
+    def _ask_for_enis(self, now: float) -> None:
+        """An event, for people who do not look at conditions; pods that wait come and go."""
+        state = self._state
+        if self._is_short and not state.site.features.attaches_hot and now >= state.asked_at + ASK_AGAIN:
+            state.asked_at = now
+            state.tell("BindMoreEnis", state.site.instance.id, reporting.binding(state), Severity.WARNING)
 
     def _vswitch_ids(self) -> frozenset[str]:
         """Those to make ENIs in, and those of the ENIs in use: backends need their gateways."""
@@ -124,6 +141,8 @@ class EniPool:
     def surveyed(self, action: Survey, vswitches: Sequence[VSwitch], now: float) -> None:
         self._end(action)
         self._state.vswitches.saw(vswitches)
+        for id in set(action.ids).difference(each.id for each in vswitches):
+            self._state.vswitches.pass_over(id, now)
         self._state.surveyed, self._state.surveyed_at = frozenset(action.ids), now
         self._state.next_survey = now + SURVEY_PERIOD
 
@@ -204,7 +223,8 @@ class EniPool:
         """Addresses for pods by ENI and family; the ENI that pods go to first is first."""
         state = self._state
         absent = [held for held in state.enis.values() if not held.is_present]
-        return {held.eni.id: held.offer(state.shape) for held in (*growth.ordered(state), *absent)}
+        found = (held for held in (*growth.ordered(state), *absent) if state.knows_way(held))
+        return {held.eni.id: held.offer(state.shape) for held in found}
 
     @property
     def barred(self) -> frozenset[Address]:
@@ -215,7 +235,7 @@ class EniPool:
     def hopeless(self, now: float) -> dict[Key, str]:
         """Who waits for more than there can be, and why; the last to come is the first to be told."""
         state = self._state
-        if not self.is_ready:
+        if not self._has_counted:
             return {}
         prospects = self._tally.free + self._tally.coming + self._growable
         keys = list(state.waiting)[prospects:]
@@ -232,6 +252,11 @@ class EniPool:
     def capacity(self) -> int:
         """Pods that the node can have."""
         return reporting.capacity(self._state)
+
+    @property
+    def standing(self) -> reporting.Standing:
+        """Lack is as of the last decision."""
+        return reporting.Standing(self.capacity if self.is_ready else 0, self._lack)
 
     @property
     def is_ready(self) -> bool:

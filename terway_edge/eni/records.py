@@ -65,6 +65,10 @@ class Held:
         """How many it serves, those that have an address included."""
         return min(map(len, self.offer(shape).values()))
 
+    def unused(self, shape: Shape, used: frozenset[Address]) -> int:
+        """How many more it serves."""
+        return min(len(addresses - used) for addresses in self.offer(shape).values())
+
     def barred(self, shape: Shape) -> frozenset[Address]:
         """Addresses that no pod may be given now."""
         if not self.is_present:

@@ -51,7 +51,8 @@ class State:
 
     `looked_at`: when the newest list was asked for; -1 before the first. `unused_since`: of addresses that had a lease.
     `newcomers`: ENIs of others and since which list; `suspects`: likely orphans and since which sweep.
-    `lost`: addresses in use that the cloud has taken away, and from which ENI. `troubles`: the last failure by verb.
+    `lost`: addresses in use that the cloud has taken away, and from which ENI.
+    `troubles`: the last failure by verb. `asked_at`: when an operator was asked for ENIs.
     """
 
     policy: Policy
@@ -85,6 +86,7 @@ class State:
     surplus_since: float | None = None
     next_reclaim: float = 0.0
     changed_at: float = 0.0
+    asked_at: float = -math.inf
     is_warm: bool = False
     shape: Shape = field(init=False)
     holds: Holds = field(init=False)
@@ -127,12 +129,24 @@ class State:
                 return making
         return None
 
-    def slots(self) -> int:
-        """How many more ENIs may be made: by the policy, and by what the instance takes with those of others."""
+    def most_enis(self) -> int:
+        """How many ENIs the pool may make: by the policy, and by what the instance takes with those of others."""
         if not self.site.features.attaches_hot:
             return 0
+        return min(self.shape.max_enis, self.site.limits.enis - max(len(self.strangers), 1))
+
+    def slots(self) -> int:
+        """How many more ENIs may be made."""
         mine = len(self.enis) + len(self.making) + len(self.leaving)
-        return max(min(self.shape.max_enis, self.site.limits.enis - max(len(self.strangers), 1)) - mine, 0)
+        return max(self.most_enis() - mine, 0)
+
+    def knows_way(self, held: Held) -> bool:
+        """Whether its vSwitch was read: without the gateway no pod can be plugged in."""
+        return held.eni.vswitch in self.vswitches.seen
+
+    def awaits_way(self, held: Held) -> bool:
+        """Whether the vSwitch is about to be read."""
+        return not self.knows_way(held) and held.eni.vswitch not in self.surveyed
 
     def place_of(self, address: Address) -> Held | None:
         """The ENI that an address is of."""
@@ -171,6 +185,12 @@ class State:
         self.next_survey = min(self.next_survey, self.surveyed_at + SHORT_SURVEY)
 
     # --- time -------------------------------------------------------------------------------------------------------
+
+    def follow(self, policy: Policy, now: float) -> None:
+        """What was put off because the operator had to mend something may be tried again."""
+        self.policy, self.shape = policy, shape_of(policy, self.site)
+        self.holds.succeed("create")
+        self.look_soon(now)
 
     def take_stock(self, used: frozenset[Address], now: float) -> None:
         """Notice which addresses came into use or out of it."""

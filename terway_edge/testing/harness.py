@@ -14,6 +14,7 @@ from terway_edge.core.config import Settings
 from terway_edge.core.context import BackendContext
 from terway_edge.core.dispatcher import Dispatcher
 from terway_edge.core.hookspecs import PROJECT, Hooks
+from terway_edge.core.host_ports import HostPorts
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import (
     Attachment,
@@ -28,8 +29,9 @@ from terway_edge.core.models import (
     Uplink,
 )
 from terway_edge.core.plumbing import Plumbing
-from terway_edge.core.ports import Clock, Events, Firewall, Kernel, Statuses
+from terway_edge.core.ports import Annotations, Clock, Events, Firewall, Kernel, Statuses
 from terway_edge.core.routes import desired_routes
+from terway_edge.testing.annotations import MemoryAnnotations
 from terway_edge.testing.clock import FakeClock
 from terway_edge.testing.events import RecordedEvents
 from terway_edge.testing.faulty_kernel import FaultyKernel
@@ -55,6 +57,7 @@ def make_context(
     events: Events | None = None,
     firewall: Firewall | None = None,
     statuses: Statuses | None = None,
+    annotations: Annotations | None = None,
 ) -> BackendContext:
     """What a plugin is built with, in memory but for the kernel. A store's leases are loaded, as after a restart."""
     settings = settings or Settings(node_name=NODE)
@@ -72,6 +75,7 @@ def make_context(
         events or RecordedEvents(),
         statuses or RecordedStatuses(),
         settings,
+        annotations=annotations or MemoryAnnotations(),
     )
 
 
@@ -121,6 +125,7 @@ class Harness:
         self.store = MemoryStore()
         self.events = RecordedEvents()
         self.statuses = RecordedStatuses()
+        self.annotations = MemoryAnnotations()
         self.firewall = MemoryFirewall()
         self.settings = settings or Settings(node_name=NODE)
         self.view = make_view(name if serves_pods else "another", advertisers=(name,))
@@ -156,6 +161,7 @@ class Harness:
             events=self.events,
             firewall=self.firewall,
             statuses=self.statuses,
+            annotations=self.annotations,
         )
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(Hooks)
@@ -163,6 +169,8 @@ class Harness:
         manager.check_pending()
         self.hooks = Dispatcher(manager, _fail)
         self.hooks.start(self.name, self.view)
+        self.ports = HostPorts(self.kernel, self.firewall)
+        self.ports.restore(self.context.ipam.leases())
         self._running = True
 
     # --- pods ----------------------------------------------------------------------------------------------------
@@ -182,12 +190,17 @@ class Harness:
         """What ADD does, for a new sandbox unless one is given."""
         sandbox = sandbox or self.sandbox()
         lease = self.allocate(sandbox)
-        return Plugged(sandbox, lease, self.hooks.attach(sandbox, lease, self.view))
+        attachment = self.hooks.attach(sandbox, lease, self.view)
+        self.ports.open(lease)
+        self.hooks.lease_granted(lease)
+        return Plugged(sandbox, lease, attachment)
 
     def unplug(self, pod: Plugged) -> None:
         """What DEL does, and the background work after it."""
+        self.ports.close(pod.lease)
         self.hooks.detach(pod.sandbox, pod.lease)
         self.hooks.release(pod.lease)
+        self.hooks.lease_released(pod.lease)
         self.kernel.settle()
 
     # --- routes --------------------------------------------------------------------------------------------------

@@ -42,15 +42,19 @@ DUAL = {"max_pool_size": 30, "ip_stack": "dual"}
 
 
 class OneCloud:
-    """`Clouds` of one instance; `opened` are the APIs asked for."""
+    """`Clouds` of one instance; `opened` are the APIs asked for, `accesses` the ways to them, `maps` the cluster's
+    ConfigMaps."""
 
     def __init__(self, cloud: FakeCloud) -> None:
         self.cloud = cloud
         self.opened: list[Api] = []
+        self.accesses: list[CloudAccess] = []
+        self.maps: dict[str, dict[str, object]] = {}
         self.is_down = False
 
     def open(self, api: Api, deadline: float, access: CloudAccess = NO_ACCESS) -> FakeCloud:
         self.opened.append(api)
+        self.accesses.append(access)
         if self.is_down:
             raise CloudError("nobody answers", action="Open", cause=Cause.UNAVAILABLE)
         return self.cloud
@@ -131,8 +135,15 @@ def settled(plugin: type[EniBackend], clouds: Callable[[FakeClock], OneCloud]) -
 
 def with_cloud(context: BackendContext, clouds: OneCloud, directory: Path, **conf: object) -> BackendContext:
     settings = context.settings.model_copy(update={"state_dir": directory})
-    maps = {"eni-config": {"eni_conf": json.dumps({**DUAL, **conf})}}
-    return replace(context, clouds=clouds, settings=settings, config_maps=maps.get)
+    if not clouds.maps:  # else a test has written its own
+        configure(clouds, **conf)
+    return replace(context, clouds=clouds, settings=settings, config_maps=clouds.maps.get)
+
+
+def configure(clouds: OneCloud, name: str = "eni-config", *, cni: object = None, **conf: object) -> None:
+    """Write a ConfigMap: pods of both families and a pool of 30 unless `conf` says otherwise."""
+    data: dict[str, object] = {"eni_conf": json.dumps({**DUAL, **conf} if name == "eni-config" else conf)}
+    clouds.maps[name] = data if cni is None else {**data, "10-terway.conf": json.dumps(cni)}
 
 
 def labelled(view: NodeView) -> NodeView:

@@ -47,6 +47,11 @@ def test_an_equal_entry_is_not_written_again_even_by_the_next_process(tmp_path: 
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_of_a_node_an_entry_is_a_condition(tmp_path: Path) -> None:
+    StatusFiles(tmp_path).write(StatusEntry("Node", "n1", "SufficientIP", {"status": "False"}))
+    assert json.loads((tmp_path / "Node-n1.SufficientIP.json").read_text()) == {"status": "False"}
+
+
 def test_none_removes_and_twice_is_harmless(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     files = StatusFiles(tmp_path / "status")
     files.write(ENTRY._replace(value=None))
@@ -76,6 +81,9 @@ def test_no_two_entries_share_a_file(first: tuple[str, str], second: tuple[str, 
         ENTRY._replace(key=".."),
         ENTRY._replace(key="edge\0"),
         ENTRY._replace(key="n" * 254),
+        ENTRY._replace(key="SufficientIP"),
+        ENTRY._replace(kind="Node", key="annotations"),
+        ENTRY._replace(kind="Node", key="Sufficient/../IP"),
     ],
 )
 @pytest.mark.parametrize("removes", [False, True])

@@ -264,11 +264,34 @@ def test_ens_fills_the_bound_enis_and_makes_none() -> None:
     rig.run(1)
     rig.want(*names(60))
     rig.run(60)
-    assert (rig.served, rig.keeper.capacity) == (50, 50)
+    assert (rig.served, rig.keeper.standing.capacity) == (50, 50)
     assert rig.cloud.made("create_eni", "attach", "find_enis") == 0
     assert {"InsufficientIP", "BindMoreEnis"} <= set(rig.reasons())
     told = next(each.message for each in rig.keeper.conditions() if each.reason == "BindMoreEnis")
-    assert told.startswith("stop instance i-node, bind an ENI of its network to it, and start it again (at most 10")
+    assert told == (
+        "stop instance i-node (a running one takes no ENI), bind 1 more to it, of network vpc-a in zone-a such as of "
+        "vSwitch vsw-a, and start it again; each carries 25 pods, all 10 with the primary one (10 - 1) x 25 = 225 pods"
+    )
+
+
+def test_ens_asks_for_as_many_enis_as_pods_need_and_by_an_event_once_in_a_while() -> None:
+    rig = Rig(EXACT, limits=Limits(4, 25), features=ENS)
+    rig.cloud.add_eni()
+    rig.run(1)
+    rig.want(*names(76))
+    rig.run(60)
+    assert "bind 2 more to it" in rig.keeper.conditions()[0].message  # 51 pods wait, and there is room for two
+    asked = [event for event in rig.events.seen if event.reason == "BindMoreEnis"]
+    assert [event.message.partition(" to it")[0] for event in asked] == [
+        "stop instance i-node (a running one takes no ENI), bind 2 more"
+    ]
+    rig.run(600)
+    assert sum(event.reason == "BindMoreEnis" for event in rig.events.seen) == 2
+    rig.cloud.add_eni()
+    rig.cloud.add_eni()
+    rig.run(120)
+    (told,) = [each.message for each in rig.keeper.conditions() if each.reason == "BindMoreEnis"]
+    assert told == "instance i-node has all 4 ENIs that it takes, which carry (4 - 1) x 25 = 75 pods; use another node"
 
 
 def test_ens_takes_back_addresses_but_no_eni() -> None:

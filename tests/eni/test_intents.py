@@ -38,6 +38,13 @@ def test_a_new_process_finds_what_was_saved(tmp_path: Path, memory: Memory) -> N
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
+def test_what_another_instance_was_about_is_passed_over(tmp_path: Path) -> None:
+    """A disk may be copied with all that is on it; the ENIs of the one must not be given up by the other."""
+    IntentsFile(tmp_path, "i-one").save(FULL)
+    assert IntentsFile(tmp_path, "i-one").load(100.0) == FULL
+    assert IntentsFile(tmp_path, "i-two").load(100.0) == Memory()
+
+
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
     IntentsFile(tmp_path).save(FULL)
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600

@@ -77,9 +77,9 @@ def make() -> Iterator[Callable[..., Node]]:
 
 
 def ready(node: Node) -> Node:
-    """At work, with the ENI adopted."""
+    """At work, with the ENI adopted and its addresses there for pods."""
     node.manager.start()
-    node.await_(lambda: node.manager.details().get("enis") == 1)
+    node.await_(lambda: node.ipam.pools())
     node.await_(lambda: node.cloud.made("find_enis") == 1)
     return node
 
@@ -158,18 +158,20 @@ def test_a_pod_may_have_its_own_address_again_at_once(make: Callable[..., Node])
     assert node.acquire("pod", seconds=0.0) == first
 
 
-def test_a_cancelled_wait_ends(make: Callable[..., Node]) -> None:
+def test_a_wait_that_nobody_wants_ends(make: Callable[..., Node]) -> None:
     node = ready(make(addresses=1))
     node.acquire("first")
     node.cloud.outage = Fault.THROTTLE
+    nobody = threading.Event()
+    sandbox, deadline = Sandbox("second", "eth0"), node.clock.now() + 60
     with ThreadPoolExecutor(1) as pods:
-        waiting = pods.submit(node.acquire, "second", 60.0)
+        waiting = pods.submit(node.manager.acquire, sandbox, "test", deadline, nobody.is_set)
         node.await_(lambda: node.cloud.made("assign") >= 1)
-        node.manager.cancel(("second", "eth0"))
-        with pytest.raises(Retry, match="not wanted any more"):
+        nobody.set()
+        with pytest.raises(Retry, match="container second is not wanted any more"):
             waiting.result(SOON)
+    node.await_(lambda: node.manager.details()["waiting"] == 0)
     node.cloud.outage = None
-    node.manager.cancel(("second", "eth0"))  # nobody waits: nothing is to be cancelled
     assert node.acquire("second")
 
 
@@ -198,7 +200,7 @@ def test_a_call_that_hangs_holds_up_nobody(make: Callable[..., Node], monkeypatc
         assert begun.wait(SOON)
         node.manager.release(node.ipam.leases()[0])
         assert node.manager.conditions() == []
-        assert node.manager.capacity() == 40
+        assert node.manager.standing().capacity == 40
         assert node.acquire("pod-1", seconds=0.0)
         may_go_on.set()
         assert cold.result(SOON)
@@ -227,7 +229,7 @@ def test_until_the_instance_is_known_pods_wait_and_the_reason_is_told(make: Call
     node.manager.start()
     node.await_(lambda: "no answer" in node.manager.conditions()[0].message)
     assert [condition.reason for condition in node.manager.conditions()] == ["InstanceUnknown"]
-    assert node.manager.capacity() == 0
+    assert node.manager.standing().capacity == 0
     with pytest.raises(Retry, match="DescribeInstances: no answer"):
         node.acquire("pod", seconds=0.1)
 

@@ -98,7 +98,8 @@ def test_a_plan_makes_an_eni_ready_in_a_kernel() -> None:
         table = {route for route in kernel.dump(FibRoute) if route.table == 1000 + made.ifindex}
         assert {(route.prefix, route.via, route.onlink) for route in table} == {
             (Prefix.parse("0.0.0.0/0"), VIA4, True),
-            (Prefix.parse("::/0"), VIA6, True),
+            (VIA6.host, None, False),
+            (Prefix.parse("::/0"), VIA6, False),
         }
     assert kernel.sysctl("ipv4/conf/all/rp_filter") == kernel.sysctl("ipv4/conf/eth1/rp_filter") == "0"
     assert kernel.sysctl("ipv6/conf/eth1/accept_ra") == "0"

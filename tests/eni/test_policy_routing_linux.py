@@ -22,7 +22,11 @@ from tests.backends.eni_node import LINKS, MACS, wire_enis
 
 pytestmark = pytest.mark.root
 
-GATEWAYS = (Address.parse("10.9.255.253"), Address.parse("2001:db8:9::fd"))
+VSWITCH = (Address.parse("10.9.255.253"), Address.parse("2001:db8:9::fd"))
+LINK_LOCAL = (VSWITCH[0], Address.parse("fe80::fd"))
+"""Gateways of a vSwitch, one by an address of its own and one by the link-local one that routers advertise."""
+OWN = (Address.parse("10.9.0.2"), Address.parse("2001:db8:9::2"))
+"""The node's addresses if its own ENI is of the same vSwitch."""
 FAR = {4: Address.parse("203.0.113.9"), 6: Address.parse("2001:db8:ffff::9")}
 NODE = tuple(address for address, _ in UPLINK.addresses)
 LOOPBACK = 1
@@ -65,24 +69,28 @@ class Site:
         return made
 
 
-@pytest.fixture
-def site() -> Iterator[Site]:
-    world = NetnsWorld()
+@pytest.fixture(params=["elsewhere", "same vSwitch", "link-local gateway"])
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """The node's own ENI, which is its uplink, is of another vSwitch than those of pods, or of the same."""
+    world, gateways = NetnsWorld(), LINK_LOCAL if request.param == "link-local gateway" else VSWITCH
     try:
         vpcs = wire_enis(world)
+        if request.param != "elsewhere":
+            subnets = (LinkAddress(UPLINK.ifindex, own, length) for own, length in zip(OWN, (16, 64), strict=True))
+            world.interfere(*(Change(Verb.ADD, subnet) for subnet in subnets))
         world.interfere(Change(Verb.REPLACE, Sysctl("ipv4/ip_forward", "1")))
         world.interfere(Change(Verb.REPLACE, Sysctl("ipv4/conf/all/rp_filter", "1")))
         world.interfere(Change(Verb.REPLACE, Sysctl("ipv6/conf/all/forwarding", "1")))
         links, plumbing, pods = EniLinks(world.kernel, FakeClock()), Plumbing(world.kernel), []
         for number, (vpc, mac) in enumerate(zip(vpcs, MACS, strict=True)):
-            ifindex = links.make_ready(Wanted(f"eni-{number}", mac, GATEWAYS, NODE, 1500))
+            ifindex = links.make_ready(Wanted(f"eni-{number}", mac, gateways, NODE, 1500))
             assert ifindex == LINKS[number]
             addresses = (Address.parse(f"10.9.0.{number + 5}"), Address.parse(f"2001:db8:9::{number + 5}"))
             sandbox = Sandbox(f"pod{number}", "eth0", world.create_netns())
             lease = Lease(sandbox, addresses, "terway", (), 0.0)
             plumbing.attach(sandbox, lease, 1500, pod_rules(addresses, ifindex))
             pods.append(Pod(sandbox.netns, addresses))
-            _be_a_cloud(world, vpc, ifindex, mac, addresses)
+            _be_a_cloud(world, vpc, ifindex, mac, addresses, gateways)
         yield Site(world, vpcs, pods)
     finally:
         world.close()
@@ -97,11 +105,14 @@ def _answered(receiver: socket.socket, sender: socket.socket) -> bool:
         return False
 
 
-def _be_a_cloud(world: NetnsWorld, vpc: str, link: int, mac: bytes, pod: tuple[Address, ...]) -> None:
+def _be_a_cloud(
+    world: NetnsWorld, vpc: str, link: int, mac: bytes, pod: tuple[Address, ...], gateways: tuple[Address, ...]
+) -> None:
     """The gateway of the vSwitch, which sends what is for a pod to the ENI that has its address."""
     changes: list[Change] = [Change(Verb.REPLACE, LinkSetting(LOOPBACK, up=True))]
-    for gateway, own, length in zip(GATEWAYS, pod, (16, 64), strict=True):
-        changes.append(Change(Verb.ADD, LinkAddress(link, gateway, length)))
+    addresses = [*zip(VSWITCH, (16, 64), strict=True), *((each, 64) for each in set(gateways) - set(VSWITCH))]
+    changes += [Change(Verb.ADD, LinkAddress(link, address, length)) for address, length in addresses]
+    for gateway, own in zip(VSWITCH, pod, strict=True):
         changes.append(Change(Verb.ADD, LinkAddress(LOOPBACK, FAR[gateway.family], FAR[gateway.family].bits)))
         changes.append(Change(Verb.ADD, Neighbour(link, own, mac)))
     world.interfere(*changes, netns=vpc)
@@ -113,6 +124,7 @@ def test_a_pod_leaves_by_the_eni_that_has_its_address(site: Site, family: int) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("site", ["elsewhere"], indirect=True)
 def test_a_pod_whose_eni_is_down_does_not_leave_by_another(site: Site) -> None:
     site.world.interfere(Change(Verb.REPLACE, LinkSetting(LINKS[0], up=False)))
     assert [site.arrivals(pod, 4) for pod in site.pods] == [set(), {1}]

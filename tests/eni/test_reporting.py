@@ -61,7 +61,7 @@ def test_an_ens_node_without_a_bound_eni() -> None:
     assert condition(rig, "InsufficientIP").message.startswith(
         "no ENI for pods is bound to the instance; stop instance"
     )
-    assert rig.keeper.capacity == 0
+    assert rig.keeper.standing.capacity == 0
 
 
 def test_a_call_that_is_denied_is_told_until_it_works() -> None:

@@ -56,7 +56,7 @@ def test_no_more_enis_than_allowed(policy: Policy, enis: int) -> None:
     rig.want(*names(100))
     rig.run(60)
     assert (len(rig.secondary()), rig.served) == (enis, enis * 15)
-    assert rig.keeper.capacity == enis * 15
+    assert rig.keeper.standing.capacity == enis * 15
 
 
 def test_enis_of_others_count_against_the_quota_of_the_instance() -> None:
@@ -67,7 +67,7 @@ def test_enis_of_others_count_against_the_quota_of_the_instance() -> None:
     rig.run(60)
     assert rig.served == 2 * 15
     assert rig.cloud.made("create_eni") == 2
-    assert rig.keeper.capacity == 30
+    assert rig.keeper.standing.capacity == 30
 
 
 def test_what_is_above_max_pool_size_for_a_while_goes_back() -> None:

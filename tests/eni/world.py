@@ -186,7 +186,7 @@ class World(Rig):
     def _check_demand(self) -> None:
         if self.waiting:
             assert self.keeper.hopeless(), f"{len(self.waiting)} pods wait for nothing"
-        elif self.keeper.capacity >= self.served + self.policy.max_pool_size:
+        elif self.keeper.standing.capacity >= self.served + self.policy.max_pool_size:
             assert self.idle() >= shape_of(self.policy, self.site).floor
 
     def _used(self) -> set[Address]:
