@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 from terway_edge.cni.wire import WireError, call
+from terway_edge.lab.configuring import settings
 from terway_edge.lab.errors import LabError
-from terway_edge.lab.lans import LabNode
+from terway_edge.lab.hosts import Host
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.runtime import Runtime
 from terway_edge.lab.sessions import Session, read
@@ -30,7 +31,7 @@ class Agent:
 
     def __init__(
         self,
-        node: LabNode,
+        node: Host,
         directory: Path,
         manifests: Path,
         processes: Processes,
@@ -45,7 +46,7 @@ class Agent:
         self._process: subprocess.Popen[bytes] | None = None
         for name in ("run", "state", "bin", "net.d"):
             (directory / name).mkdir(mode=0o700, parents=True)
-        self._config.write_text(yaml.safe_dump(_settings(node, directory, manifests, node_pools), sort_keys=False))
+        self._config.write_text(yaml.safe_dump(settings(node, directory, manifests, node_pools), sort_keys=False))
 
     def start(self) -> None:
         command = [sys.executable, "-m", "terway_edge.cli.main", "agent", "--config", str(self._config)]
@@ -99,6 +100,13 @@ class Agent:
         ]
         return conditions + routes
 
+    def unrest(self) -> list[str]:
+        """What an ENI node complains about, and what it has asked of the cloud and not got yet."""
+        coming = ("coming", "waiting", "enis on their way", "enis leaving")
+        details = [plugin["details"] for plugin in self._ask("status")["plugins"]]
+        open_ = [f"{self.node.name}: {key} {found[key]}" for found in details for key in coming if found.get(key)]
+        return open_ + self.complaints()
+
     def plugins(self) -> list[str]:
         """Names of the plugins the agent has loaded without an error."""
         return [plugin["name"] for plugin in self._ask("plugins")["plugins"] if not plugin["error"]]
@@ -138,20 +146,3 @@ class Agent:
 
     def _failure(self, what: str) -> LabError:
         return LabError(f"the agent of {self.node.name} {what}", look_at=str(self.log))
-
-
-def _settings(
-    node: LabNode, directory: Path, manifests: Path, node_pools: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "node_name": node.name,
-        "run_dir": str(directory / "run"),
-        "state_dir": str(directory / "state"),
-        "cluster": {"source": "manifests", "manifests": str(manifests)},
-        "cni": {"bin_dir": str(directory / "bin"), "conf_dir": str(directory / "net.d")},
-        # The BGPPeer names an IPv4 gateway only.
-        "routes": {"gateway": [node.lan.gateways[1]]},
-    }
-    if node_pools:
-        settings["node_pools"] = [dict(pool) for pool in node_pools]
-    return settings

@@ -1,4 +1,4 @@
-"""Everything an operator may do to a speaker, done while pods of both LANs ping each other."""
+"""Everything an operator may do to agents, and the cloud to its callers, while pods of all domains ping each other."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 
+from terway_edge.lab import clouds, topology
 from terway_edge.lab.acts import Deed, judge
 from terway_edge.lab.agents import Agent
+from terway_edge.lab.cloud_process import CloudProcess
 from terway_edge.lab.cluster import Manifests
 from terway_edge.lab.convergence import Convergence, Good, wait_until_none
 from terway_edge.lab.errors import LabError
 from terway_edge.lab.fabric import Fabric, Switch
-from terway_edge.lab.lans import LAST_OF_FIRST_LAN
+from terway_edge.lab.hosts import Host
+from terway_edge.lab.lans import LAST_OF_FIRST_LAN, LabNode
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.outcome import Outcome
 from terway_edge.lab.peers import SECRET, secret_object
-from terway_edge.lab.pods import LabPod
+from terway_edge.lab.pods import LabPod, lab_pod
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.routers import RibPath
 from terway_edge.lab.streams import INTERVAL, Stream
@@ -28,6 +31,12 @@ STALE_LIMIT = 2.0  # seconds until a switch notices that a speaker is gone
 GONE = 0.5  # seconds that a speaker is away at least
 ANSWER_LIMIT = 5.0  # seconds until every stream has the next answers
 ANSWERS = 3
+CALM_LIMIT = 20.0  # seconds until an agent that was throttled has called again
+EXTRA = 100
+"""The number of the first pod that comes and goes, above all others."""
+MANY = 6
+"""Pods, one more than a node keeps addresses ready for."""
+REFUSED = 3
 
 
 class Chaos:
@@ -39,10 +48,16 @@ class Chaos:
         pods: Sequence[LabPod],
         manifests: Manifests,
         fabric: Fabric,
+        cloud: CloudProcess,
         convergence: Convergence,
         outcome: Outcome,
+        layout: Layout,
+        processes: Processes,
     ) -> None:
         self._agents = agents
+        self._cloud = cloud
+        self._layout = layout
+        self._processes = processes
         self._pods = pods
         self._manifests = manifests
         self._first, self._second = fabric.switches
@@ -50,10 +65,10 @@ class Chaos:
         self._outcome = outcome
         self._deeds: list[Deed] = []
 
-    def run(self, layout: Layout, processes: Processes) -> None:
-        """Problems of the steps tell packets that were lost without need. Raises LabError if a speaker stays away."""
-        with self._outcome.steps.step("pods of both LANs ping each other without a pause") as step:
-            streams = self._start_streams(layout, processes)
+    def run(self) -> None:
+        """Problems of the steps tell packets that were lost without need. Raises LabError if an agent stays away."""
+        with self._outcome.steps.step("pods of all domains ping each other without a pause") as step:
+            streams = self._start_streams()
             step.detail = f"{len(streams)} pings, a packet every {INTERVAL * 1000:.0f} ms each"
         one, other = self._first.lan.speakers
         self._leave([one], "killed (SIGKILL) and started", self._first, is_kill=True)
@@ -61,6 +76,8 @@ class Chaos:
         self._leave(self._second.lan.speakers, "killed (SIGKILL) at once and started", self._second, is_kill=True)
         self._remove_node()
         self._change_password()
+        self._kill_in_the_cloud()
+        self._throttle()
         with self._outcome.steps.step("what the pings lost") as step:
             end = time.time()
             self._wait_answers(streams)
@@ -71,19 +88,21 @@ class Chaos:
                     step.problem(f"{act.name}: {act.unexplained} of {act.sent} packets lost, {act.why}")
             step.detail = f"{sum(act.sent for act in self._outcome.acts)} sent"
 
-    def _start_streams(self, layout: Layout, processes: Processes) -> list[Stream]:
-        """One pod of each node with one of the other LAN, both directions and families."""
-        first = {pod.node.name: pod for pod in self._pods if pod.number == 1}
-        near = [pod for pod in first.values() if pod.node.lan == self._first.lan]
-        far = [pod for pod in first.values() if pod.node.lan == self._second.lan]
-        pairs = [(pod, far[number % len(far)]) for number, pod in enumerate(near)]
-        directory = layout.root / "pings"
+    def _start_streams(self) -> list[Stream]:
+        """One pod of each node with one of the second LAN, in both directions and the families that both have."""
+        first = [pod for pod in self._pods if pod.number == 1]
+        near = [pod for pod in first if pod.node.domain == self._first.lan.name]
+        far = [pod for pod in first if pod.node.domain == self._second.lan.name]
+        beyond = [pod for pod in first if pod not in near + far]
+        pairs = [(pod, far[number % len(far)]) for number, pod in enumerate(near + beyond)]
+        directory = self._layout.root / "pings"
         directory.mkdir()
         streams = [
-            Stream(source, target, family, directory, processes)
+            Stream(source, target, family, directory, self._processes)
             for pair in pairs
             for source, target in (pair, pair[::-1])
-            for family in (4, 6)
+            for family in source.node.families
+            if family in target.node.families
         ]
         self._wait_answers(streams)
         return streams
@@ -116,7 +135,7 @@ class Chaos:
 
     def _remove_node(self) -> None:
         """Not a speaker: nobody else's packets may suffer."""
-        node = next(agent.node for agent in self._agents.values() if agent.node.name == VICTIM)
+        node = self._edge_node(VICTIM)
         reason = f"only to and from {VICTIM}, to whose pods nobody knows a way while it is not in the cluster"
         cidrs = set(node.pod_cidrs)
         deed = self._begin(f"{VICTIM} deleted and added", victim=VICTIM, reason=reason)
@@ -139,10 +158,73 @@ class Chaos:
             self._manifests.put_object(SECRET, secret_object(password))
             step.detail = self._wait_stale(switch, before)
             for name in switch.lan.speakers:
-                switch.set_password(self._agents[name].node, password)
+                switch.set_password(self._edge_node(name), password)
                 self._convergence.wait_sessions([name])
             self._settle()
         self._deeds.append(deed._replace(note=step.detail))
+
+    def _kill_in_the_cloud(self) -> None:
+        """Addresses, rules and ENIs stay, and the next agent finds them again."""
+        agents = self._cloud_agents()
+        deed = self._begin("agents of the cloud killed (SIGKILL) at once and started")
+        with self._outcome.steps.step(deed.name) as step:
+            before = {eni.id for eni in self._cloud.report().enis}
+            for agent in agents:
+                agent.kill()
+            time.sleep(GONE)
+            for agent in agents:
+                agent.start()
+            for agent in agents:
+                agent.wait_ready()
+            self._settle()
+            kept = before & {eni.id for eni in self._cloud.report().enis}
+            step.detail = f"{len(kept)} of {len(before)} ENIs kept"
+        self._deeds.append(deed._replace(note=step.detail))
+
+    def _throttle(self) -> None:
+        """The cloud refuses every call: a pod comes and goes on each of its nodes, for which none is needed. Then it
+        refuses some, while more pods come than addresses are ready."""
+        agents = self._cloud_agents()
+        deed = self._begin("calls to the cloud throttled, pods added and deleted")
+        with self._outcome.steps.step(deed.name) as step:
+            self._wait_calm(agents)  # after its start an agent may still fill its pool
+            before = self._cloud.report().made
+            self._cloud.load_faults([{"kind": "throttle"}])
+            warm = max(self._come_and_go(agent.node, 1) for agent in agents)
+            made = self._cloud.report().made - before
+            self._cloud.load_faults([{"kind": "throttle", "count": REFUSED}])
+            cold = self._come_and_go(agents[0].node, MANY)
+            self._wait_calm(agents)
+            step.detail = f"with {made} calls a pod waits {warm * 1000:.0f} ms, after {REFUSED} refused {cold:.1f} s"
+        self._deeds.append(deed._replace(note=step.detail))
+
+    def _come_and_go(self, node: Host, count: int) -> float:
+        """Add pods, then delete them; the seconds that the slowest ADD took."""
+        pods = [lab_pod(self._layout, node, EXTRA + n) for n in range(count)]
+        topology.make_namespaces([pod.netns for pod in pods], self._processes)
+        runtime = self._agents[node.name].runtime
+        slowest = 0.0
+        for pod in pods:
+            begin = time.monotonic()
+            runtime.add(pod)
+            slowest = max(slowest, time.monotonic() - begin)
+        for pod in pods:
+            runtime.delete(pod)
+            topology.delete_namespace(pod.netns, self._processes)
+        return slowest
+
+    @staticmethod
+    def _wait_calm(agents: Sequence[Agent]) -> None:
+        """Until nothing is on its way, and nothing wrong."""
+        wait_until_none(lambda: [said for agent in agents for said in agent.unrest()], CALM_LIMIT)
+
+    def _cloud_agents(self) -> list[Agent]:
+        return [agent for agent in self._agents.values() if agent.node.domain in (clouds.CLOUD, clouds.ENS)]
+
+    def _edge_node(self, name: str) -> LabNode:
+        node = self._agents[name].node
+        assert isinstance(node, LabNode)
+        return node
 
     def _told(self, switch: Switch, speakers: Sequence[str]) -> list[RibPath]:
         """The paths that a switch has from some speakers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Mapping
@@ -10,10 +11,15 @@ from typing import Any
 
 import yaml
 
+from terway_edge.lab import clouds
+from terway_edge.lab.hosts import Host
 from terway_edge.lab.lans import LabNode
+from terway_edge.lab.way import SERVICES
 
+ENI_CONFIG = "eni-config"
 EDGE_LABEL = "alibabacloud.com/is-edge-worker"
 POOL_LABEL = "alibabacloud.com/nodepool-id"
+ENS_LABEL = "alibabacloud.com/ens-instance-id"
 CREATED = "2025-01-01T08:00:00Z"
 
 
@@ -24,7 +30,7 @@ class Manifests:
         self.directory = directory
         directory.mkdir(mode=0o755)
 
-    def put(self, node: LabNode, labels: Mapping[str, str] | None = None) -> None:
+    def put(self, node: Host, labels: Mapping[str, str] | None = None) -> None:
         """A Node object, with `labels` beside those that every node has."""
         self.put_object(node.name, node_object(node, labels))
 
@@ -36,7 +42,7 @@ class Manifests:
         temporary.write_text(yaml.safe_dump(dict(content), sort_keys=False))
         os.replace(temporary, path)
 
-    def remove(self, node: LabNode) -> dict[str, Any]:
+    def remove(self, node: Host) -> dict[str, Any]:
         """Returns the Node object that was there."""
         path = self.directory / f"{node.name}.yaml"
         content: dict[str, Any] = yaml.safe_load(path.read_text())
@@ -44,11 +50,11 @@ class Manifests:
         return content
 
     def nodes(self) -> list[dict[str, Any]]:
-        """The Node objects as they are in the files now."""
+        """The Node objects of the edge as they are in the files now."""
         return [yaml.safe_load(path.read_text()) for path in sorted(self.directory.glob("node-*.yaml"))]
 
 
-def node_object(node: LabNode, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
+def node_object(node: Host, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
     """A whole v1 Node: much more than an agent needs, because that is what it meets in a real cluster."""
     return {
         "apiVersion": "v1",
@@ -60,8 +66,7 @@ def node_object(node: LabNode, labels: Mapping[str, str] | None = None) -> dict[
             },
             "creationTimestamp": CREATED,
             "labels": {
-                EDGE_LABEL: "true",
-                POOL_LABEL: node.lan.pool,
+                **_labels(node),
                 "beta.kubernetes.io/arch": "amd64",
                 "beta.kubernetes.io/os": "linux",
                 "kubernetes.io/arch": "amd64",
@@ -73,12 +78,52 @@ def node_object(node: LabNode, labels: Mapping[str, str] | None = None) -> dict[
             "resourceVersion": str(1000 + node.index),
             "uid": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{node.name}.lab.terway-edge.invalid")),
         },
-        "spec": {"podCIDR": node.pod_cidrs[0], "podCIDRs": list(node.pod_cidrs)},
+        "spec": _spec(node),
         "status": _status(node),
     }
 
 
-def _status(node: LabNode) -> dict[str, Any]:
+def eni_config_object() -> dict[str, Any]:
+    """Terway's ConfigMap, as the console writes it: where pods of each zone get their addresses, and how many are kept
+    ready."""
+    eni_conf = {
+        "version": "1",
+        "max_pool_size": 5,
+        "min_pool_size": 5,
+        "eni_selection_policy": "least_ips",
+        "service_cidr": SERVICES,
+        "vswitches": clouds.pod_vswitch_ids(),
+        "ip_stack": "ipv4",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": ENI_CONFIG, "namespace": "kube-system"},
+        "data": {
+            "eni_conf": json.dumps(eni_conf),
+            "10-terway.conf": json.dumps({"cniVersion": "0.4.0", "name": "terway", "type": "terway"}),
+        },
+    }
+
+
+def _labels(node: Host) -> dict[str, str]:
+    """Those that tell what kind of node it is. On ENS the instance's id does."""
+    if isinstance(node, LabNode):
+        return {EDGE_LABEL: "true", POOL_LABEL: node.lan.pool}
+    common = {POOL_LABEL: f"np-lab-{node.domain}", "topology.kubernetes.io/zone": node.zone}
+    if node.domain == clouds.ENS:
+        return {EDGE_LABEL: "true", ENS_LABEL: node.instance, **common}
+    return {EDGE_LABEL: "false", "node.kubernetes.io/instance-type": str(clouds.INSTANCE_TYPE["id"]), **common}
+
+
+def _spec(node: Host) -> dict[str, Any]:
+    """Only nodes of the edge have pod CIDRs, only those of the VPC a provider."""
+    if isinstance(node, LabNode):
+        return {"podCIDR": node.pod_cidrs[0], "podCIDRs": list(node.pod_cidrs)}
+    return {"providerID": f"{clouds.REGION}.{node.instance}"} if node.domain == clouds.CLOUD else {}
+
+
+def _status(node: Host) -> dict[str, Any]:
     capacity = {
         "cpu": "4",
         "ephemeral-storage": "41151808Ki",
@@ -88,7 +133,7 @@ def _status(node: LabNode) -> dict[str, Any]:
     }
     return {
         "addresses": [
-            *({"address": address, "type": "InternalIP"} for address in node.addresses),
+            *({"address": address, "type": "InternalIP"} for address in node.addresses if address),
             {"address": node.name, "type": "Hostname"},
         ],
         "allocatable": dict(capacity),

@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--switch", choices=get_args(Kind), default="frr", help="whose BGP the switches run (default frr)"
     )
     parser.add_argument("--chaos", action="store_true", help="break things at the end, and count what pings lose by it")
+    parser.add_argument("--all", action="store_true", help="show all tables, the wide and the long ones too")
     parser.add_argument("--pods", type=_pod_count, default=3, metavar="N", help="pods per node (default 3)")
 
 
@@ -95,7 +96,7 @@ def _up(layout: Layout, arguments: argparse.Namespace) -> int:
         else:
             with outcome.steps.step("everything removed"):
                 guard.release()
-    _print_report(outcome, arguments.json)
+    _print_report(outcome, arguments.json, everything=arguments.all)
     if keep:
         _print_hints(layout, arguments.switch)
     return status or int(not outcome.ok)
@@ -115,8 +116,9 @@ def _run_lab(layout: Layout, arguments: argparse.Namespace, outcome: Outcome) ->
     return 1
 
 
-def _print_report(outcome: Outcome, as_object: bool) -> None:
-    print(f"{tables(outcome)}\n\n{verdict(outcome)}", file=sys.stderr if as_object else sys.stdout, flush=True)
+def _print_report(outcome: Outcome, as_object: bool, *, everything: bool) -> None:
+    text = f"{tables(outcome, everything=everything)}\n\n{verdict(outcome)}"
+    print(text, file=sys.stderr if as_object else sys.stdout, flush=True)
     if as_object:
         print(as_json(outcome), flush=True)
 
@@ -133,6 +135,8 @@ def _print_hints(layout: Layout, switch: Kind) -> None:
 The lab is up. Look around:
   ip netns exec {node} ip route show proto 158
   ip netns exec {layout.netns("pod-node-1-1")} ip address
+  ip netns exec {layout.netns("cloud-1")} ip rule show
+  {sys.argv[0]} plan {layout.plan} --for generic
   {sys.argv[0]} status --config {config}
   {sys.argv[0]} bgp peers --config {config}
   {ask_switch[switch]}

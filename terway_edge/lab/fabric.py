@@ -1,7 +1,8 @@
 """The routers of the lab: a switch per LAN and the core between them.
 
 For its speakers a switch is configured in the words of `terway-edge bgp switch-config` alone. What is added here
-is the site's own: routes to the LANs, and BGP between switches and core, a session per family.
+is the site's own: BGP between switches and core, a session per family, which carries routes to pods. Routes to the LANs
+are the plan's (`border`) in IPv4; in IPv6, which the plan is not about, they are told by BGP too.
 """
 
 from __future__ import annotations
@@ -96,9 +97,9 @@ class Fabric:
         for switch in self.switches:
             for router in self.routers:
                 if router is not switch.router:
-                    for version, prefix in zip((4, 6), switch.lan.prefixes, strict=True):
-                        if prefix not in router.kernel_routes(version):
-                            yield f"{router.name} has no route to {prefix}"
+                    prefix = switch.lan.prefixes[1]
+                    if prefix not in router.kernel_routes(6):
+                        yield f"{router.name} has no route to {prefix}"
 
 
 def switch_side(lan: Lan, speakers: Sequence[LabNode]) -> SwitchSide:
@@ -132,7 +133,6 @@ router bgp {lan.switch_asn}
  neighbor {core4} remote-as {CORE_ASN}
  neighbor {core6} remote-as {CORE_ASN}
  address-family ipv4 unicast
-  network {lan.prefixes[0]}
   no neighbor {core6} activate
  exit-address-family
  address-family ipv6 unicast
@@ -151,10 +151,12 @@ protocol bgp core{version} {{
   neighbor {there} as {CORE_ASN};
   connect delay time 1;
   error wait time 1, 5;
-  ipv{version} {{ import all; export where source ~ [ RTS_BGP, RTS_DEVICE ]; }};
+  ipv{version} {{ import all; export where source ~ [ {sources} ]; }};
 }}
 """
-        for version, here, there in zip((4, 6), lan.link_to_core(2), lan.link_to_core(1), strict=True)
+        for version, here, there, sources in zip(
+            (4, 6), lan.link_to_core(2), lan.link_to_core(1), ("RTS_BGP", "RTS_BGP, RTS_DEVICE"), strict=True
+        )
     )
     return f"""\
 router id {lan.gateways[0]};

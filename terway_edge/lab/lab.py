@@ -1,23 +1,25 @@
-"""The run: builds LANs and routers, starts agents, plugs pods in, tries everything, takes it all away again."""
+"""The run: builds LANs, cloud and routers, starts agents, plugs pods in, tries everything, takes it all away again."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from terway_edge.lab import pings, routes, services, topology
+from terway_edge.lab import clouds, routes, topology
 from terway_edge.lab.agents import Agent
 from terway_edge.lab.chaos import Chaos
-from terway_edge.lab.cluster import POOL_LABEL, Manifests
+from terway_edge.lab.cloud import CloudSide
+from terway_edge.lab.cluster import ENI_CONFIG, POOL_LABEL, Manifests, eni_config_object
 from terway_edge.lab.convergence import Convergence
 from terway_edge.lab.errors import LabError
 from terway_edge.lab.example import LABELS, node_pools, require_installed, require_serving
 from terway_edge.lab.fabric import Fabric, Kind
-from terway_edge.lab.lans import LAST_OF_FIRST_LAN, LabNode, lab_lans, lab_node
+from terway_edge.lab.hosts import Host
+from terway_edge.lab.lans import LAST_OF_FIRST_LAN, lab_lans, lab_node
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.outcome import Outcome
 from terway_edge.lab.peers import SECRET, peer_object, secret_object
@@ -26,6 +28,7 @@ from terway_edge.lab.processes import Processes
 from terway_edge.lab.report import add_times
 from terway_edge.lab.routers import Router
 from terway_edge.lab.steps import Step
+from terway_edge.lab.trials import Trials
 
 NODES = 5
 ROUTE_LIMIT = 1.0  # seconds from a manifest's appearance to the route on every other node and at the routers
@@ -56,9 +59,12 @@ class Lab:
         self._outcome = outcome
         self._lans = lab_lans(layout)
         self._nodes = [lab_node(layout, index) for index in range(1, NODES + 1)]
-        self._pods = [lab_pod(layout, node, n) for node in self._nodes for n in range(1, options.pods + 1)]
+        self._cloud = CloudSide(layout, processes)
+        self._all: list[Host] = [*self._nodes, *self._cloud.nodes]
+        self._pods = [lab_pod(layout, node, n) for node in self._all for n in range(1, options.pods + 1)]
         self._manifests: Manifests
         self._agents: dict[str, Agent] = {}
+        self._trials = Trials(self._nodes, self._pods, self._agents, self._cloud, outcome, processes)
         self._fabric: Fabric
         self._routers: list[Router] = []
         self._convergence: Convergence
@@ -74,15 +80,17 @@ class Lab:
         self._start_agents()
         self._establish()
         self._add_pods()
-        self._ping()
-        self._call_services()
-        self._compare_routes()
-        self._check()
-        self._ask_agents()
+        self._trials.ping()
+        self._trials.call_services()
+        self._trials.spoof()
+        self._trials.compare_routes(self._manifests)
+        self._trials.check()
+        self._trials.ask_agents(self._convergence)
         self._add_and_remove_a_node()
         if self._options.chaos:
             self._break_things()
-            self._ask_agents()
+            self._trials.ask_agents(self._convergence)
+        self._trials.ask_cloud()
         if not self._options.keep:
             self._delete_pods()
             self._stop_agents()
@@ -91,6 +99,7 @@ class Lab:
         """(path, last lines) of every agent's and router's log that says something."""
         logs = [(str(agent.log), agent.tail()) for agent in self._agents.values()]
         logs += [(str(router.directory), router.log_tail()) for router in self._routers]
+        logs += [(self._cloud.process.log, self._cloud.process.tail())] if self._outcome.applied else []
         return [(path, tail) for path, tail in logs if tail]
 
     def _step(self, name: str) -> AbstractContextManager[Step]:
@@ -100,16 +109,26 @@ class Lab:
         with self._step("network namespaces, bridges, links") as step:
             topology.build(self._nodes, self._processes)
             topology.join(self._layout, self._lans, self._processes)
-            step.detail = f"{len(self._nodes)} nodes on {len(self._lans)} LANs"
+            self._cloud.build()
+            step.detail = f"{len(self._nodes)} nodes on {len(self._lans)} LANs, {len(self._cloud.nodes)} in the cloud"
+        with self._step("routes as terway-edge plan prints them") as step:
+            self._outcome.applied = self._cloud.apply_plan()
+            lines = sum(len(each.lines) for each in self._outcome.applied)
+            step.detail = f"{lines} lines on {len(self._outcome.applied)} devices"
         with self._step("cluster manifests") as step:
             self._manifests = Manifests(self._layout.manifests)
             for node in self._nodes:
                 self._manifests.put(node, LABELS if self._is_example(node) else None)
+            for host in self._cloud.nodes:
+                self._manifests.put(host)
+            self._manifests.put_object(ENI_CONFIG, eni_config_object())
             for lan in self._lans:
                 self._manifests.put_object(lan.peer, peer_object(lan, POOL_LABEL))
             self._manifests.put_object(SECRET, secret_object(self._password))
             step.detail = str(self._layout.manifests)
-        self._outcome.nodes = len(self._nodes)
+        with self._step("the cloud's API answers"):
+            self._cloud.process.wait_ready()
+        self._outcome.nodes = len(self._all)
 
     def _start_routers(self) -> None:
         with self._step("BGP routers started, LANs reach each other") as step:
@@ -124,9 +143,11 @@ class Lab:
     def _start_agents(self) -> None:
         pools = node_pools() if self._options.example else ()
         with self._step("agents started and ready") as step:
-            for node in self._nodes:
+            for node in self._all:
                 directory = self._layout.node_dir(node.name)
                 self._agents[node.name] = Agent(node, directory, self._layout.manifests, self._processes, pools)
+                if node.domain == clouds.ENS:
+                    self._cloud.give_key(node.name)
                 self._agents[node.name].start()
             for agent in self._agents.values():
                 agent.wait_ready()
@@ -155,66 +176,9 @@ class Lab:
         begin = time.monotonic()
         self._agents[pod.node.name].runtime.add(pod)
         self._outcome.pod_added(pod, (time.monotonic() - begin) * 1000)
-        for family in (4, 6):
+        for family in pod.node.families:
             if not pod.address(family):
                 raise LabError(f"the result of ADD for {pod.name} has no IPv{family} address: {pod.result}")
-
-    def _ping(self) -> None:
-        nodes = [pings.End(node.name, node.netns, node.addresses) for node in self._nodes]
-        pods = [pings.End(pod.name, pod.netns, (pod.address(4), pod.address(6))) for pod in self._pods]
-        with self._step("pings: pods, nodes, both families") as step:
-            self._outcome.answers = pings.run(pings.matrix(nodes, pods), self._processes)
-            step.detail = f"{self._outcome.sent} sent, {self._outcome.lost} lost"
-            for answer in self._outcome.answers:
-                if answer.lost:
-                    step.problem(
-                        f"{answer.ping.source.name} -> {answer.ping.target.name} ({answer.ping.address}): "
-                        f"{answer.lost} of {answer.sent} lost: {answer.why}"
-                    )
-
-    def _call_services(self) -> None:
-        with self._step("services by DNAT") as step:
-            wanted = services.services(self._pods)
-            for node in self._nodes:
-                services.program(node, wanted, self._processes)
-            self._outcome.calls = services.call_all(wanted, self._pods)
-            step.detail = f"{len(self._outcome.calls)} calls"
-            for call in self._outcome.calls:
-                if call.why:
-                    step.problem(
-                        f"{call.client} -> {call.service} ({call.address}), endpoint {call.target}: {call.why}"
-                    )
-
-    def _compare_routes(self) -> None:
-        with self._step("routes as the manifests say") as step:
-            manifests = self._manifests.nodes()
-            for node in self._nodes:
-                wanted = routes.expected(node, manifests, self._pods)
-                table = routes.compare(node.name, wanted, routes.read(node.netns, self._processes))
-                self._outcome.tables.append(table)
-                log = str(self._agents[node.name].log)
-                for route in table.missing:
-                    step.problem(f"{node.name} lacks {route}", log)
-                for route in table.unexpected:
-                    step.problem(f"{node.name} has {route}, which no manifest asks for", log)
-            step.detail = f"{sum(len(table.actual) for table in self._outcome.tables)} routes"
-
-    def _check(self) -> None:
-        with self._step("CNI CHECK of every pod, STATUS of every node") as step:
-            for node in self._nodes:
-                with _noted(step):
-                    self._agents[node.name].runtime.status()
-            for pod in self._pods:
-                with _noted(step):
-                    self._agents[pod.node.name].runtime.check(pod)
-
-    def _ask_agents(self) -> None:
-        """What the agents think of themselves must be what the lab has seen: nothing is wrong."""
-        with self._step("agents have nothing to complain about") as step:
-            self._outcome.sessions = self._convergence.wait_sessions()
-            for agent in self._agents.values():
-                for complaint in agent.complaints():
-                    step.problem(f"{agent.node.name}: {complaint}", str(agent.log))
 
     def _add_and_remove_a_node(self) -> None:
         extra = lab_node(self._layout, NODES + 1)
@@ -234,7 +198,7 @@ class Lab:
         for name in late:
             look_at = str(self._agents[name].log) if name in self._agents else str(self._layout.router_dir(name))
             step.problem(f"{name}: routes have not {what} within {ROUTE_LIMIT} s", look_at)
-        places = {"nodes": list(self._agents), "switches": [lan.switch for lan in self._lans]}
+        places = {"nodes": [node.name for node in self._nodes], "switches": [lan.switch for lan in self._lans]}
         for where, names in places.items():
             times = [done[name] for name in names if name in done]
             self._outcome.changes[f"{what}_{where}"] = round(max(times), 3) if len(times) == len(names) else None
@@ -243,9 +207,17 @@ class Lab:
             step.detail = ", ".join(f"on all {where} after {t * 1000:.0f} ms" for where, t in slowest.items())
 
     def _break_things(self) -> None:
-        Chaos(self._agents, self._pods, self._manifests, self._fabric, self._convergence, self._outcome).run(
-            self._layout, self._processes
-        )
+        Chaos(
+            self._agents,
+            self._pods,
+            self._manifests,
+            self._fabric,
+            self._cloud.process,
+            self._convergence,
+            self._outcome,
+            self._layout,
+            self._processes,
+        ).run()
 
     def _delete_pods(self) -> None:
         with self._step("pods unplugged (CNI DEL)") as step:
@@ -262,9 +234,9 @@ class Lab:
         self._agents[pod.node.name].runtime.delete(pod)
         topology.delete_namespace(pod.netns, self._processes)
 
-    def _left_overs(self) -> list[tuple[LabNode, str]]:
-        left: list[tuple[LabNode, str]] = []
-        for node in self._nodes:
+    def _left_overs(self) -> list[tuple[Host, str]]:
+        left: list[tuple[Host, str]] = []
+        for node in self._all:
             left += [(node, f"link {name}") for name in topology.pod_links(node.netns, self._processes)]
             left += [
                 (node, f"route {route}")
@@ -279,28 +251,20 @@ class Lab:
                 agent.terminate()
             for agent in self._agents.values():
                 agent.wait()
-        with self._step("routers stopped (SIGTERM)"):
+        with self._step("routers and cloud stopped (SIGTERM)"):
             self._fabric.stop()
+            self._cloud.process.stop()
 
-    def _is_example(self, node: LabNode) -> bool:
+    def _is_example(self, node: Host) -> bool:
         return self._options.example and node.index == LAST_OF_FIRST_LAN
 
     def _on_every_node(self, work: Callable[[LabPod], None]) -> None:
         """Pods of one node one after the other, nodes side by side, as kubelets do."""
 
-        def one_node(node: LabNode) -> None:
+        def one_node(node: Host) -> None:
             for pod in self._pods:
                 if pod.node is node:
                     work(pod)
 
-        with ThreadPoolExecutor(len(self._nodes)) as executor:
-            list(executor.map(one_node, self._nodes))
-
-
-@contextmanager
-def _noted(step: Step) -> Iterator[None]:
-    """A refusal in the body is a problem of the step and does not keep the others from being asked."""
-    try:
-        yield
-    except LabError as error:
-        step.problem(str(error), error.look_at)
+        with ThreadPoolExecutor(len(self._all)) as executor:
+            list(executor.map(one_node, self._all))

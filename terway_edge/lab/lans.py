@@ -1,6 +1,6 @@
-"""The lab on paper: two LANs, a switch each, and a core router between the switches. Names and numbers only.
+"""The edge on paper: two LANs, a switch each, and a core router between the switches. Names and numbers only.
 
-Addresses are of the ranges of RFC 2544 and RFC 4193, AS numbers private.
+IPv4 addresses are those of the product guide's example, IPv6 ones of RFC 4193, AS numbers private.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ LAST_OF_FIRST_LAN = 3
 
 CORE = "core"
 CORE_ASN = 65000
-SITE = ("198.18.0.0/16", "fd00:18::/32")
-"""Holds every node and router; where pods are is for BGP to tell."""
+SITE = ("172.16.0.0/16", "fd00:18::/32")
+"""The data center: holds every edge node and router; where pods are is for BGP to tell."""
 POD_RANGES = ("10.64.0.0/16", "fd00:64::/48")
 POD_CIDR_LENGTHS = (24, 64)
 
@@ -65,11 +65,11 @@ class Lan:
 
     @property
     def prefixes(self) -> tuple[str, str]:
-        return f"198.18.{self.number}.0/24", _v6(f"fd00:18:0:{self.number}::/64")
+        return f"172.16.{self.number}.0/24", _v6(f"fd00:18:0:{self.number}::/64")
 
     def addresses(self, host: int) -> tuple[str, str]:
         """The addresses of a host, v4 and v6; host 1 is the switch."""
-        return f"198.18.{self.number}.{host}", _v6(f"fd00:18:0:{self.number}::{host}")
+        return f"172.16.{self.number}.{host}", _v6(f"fd00:18:0:{self.number}::{host}")
 
     @property
     def gateways(self) -> tuple[str, str]:
@@ -82,7 +82,7 @@ class Lan:
 
     def link_to_core(self, end: int) -> tuple[str, str]:
         """The addresses on the link between core (end 1) and switch (end 2)."""
-        return f"198.18.254.{4 * self.number + end}", f"fd00:18:0:fe{self.number}::{end}"
+        return f"172.16.254.{4 * self.number + end}", f"fd00:18:0:fe{self.number}::{end}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,20 @@ class LabNode:
     @property
     def pod_cidrs(self) -> tuple[str, str]:
         return f"10.64.{self.index}.0/24", f"fd00:64:0:{self.index}::/64"
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """Of its pods' addresses."""
+        return (4, 6)
+
+    @property
+    def domain(self) -> str:
+        return self.lan.name
+
+    @property
+    def tag(self) -> str:
+        """Stands for it in the names of its pods."""
+        return str(self.index)
 
     @property
     def is_speaker(self) -> bool:

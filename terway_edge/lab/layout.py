@@ -29,6 +29,11 @@ class Layout:
     def manifests(self) -> Path:
         return self.root / "manifests"
 
+    @property
+    def plan(self) -> Path:
+        """The network that is planned, for `terway-edge plan`."""
+        return self.root / "cluster.yaml"
+
     def node_dir(self, node: str) -> Path:
         return self.root / "nodes" / node
 

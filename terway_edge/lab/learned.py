@@ -26,9 +26,12 @@ class Learned(NamedTuple):
 
 
 def expected(own: Lan, others: Iterable[Lan], nodes: Iterable[LabNode]) -> dict[str, str]:
-    """Prefix -> next hop at the switch of `own`: pods behind their nodes, everything of other LANs behind the core."""
+    """Prefix -> next hop at the switch of `own`: pods behind their nodes, everything of other LANs behind the core.
+
+    IPv4 routes to LANs are not learned but planned.
+    """
     core = own.link_to_core(1)
-    wanted = {prefix: hop for lan in others for prefix, hop in zip(lan.prefixes, core, strict=True)}
+    wanted = {lan.prefixes[1]: core[1] for lan in others}
     for node in nodes:
         wanted |= dict(zip(node.pod_cidrs, node.addresses if node.lan == own else core, strict=True))
     return wanted

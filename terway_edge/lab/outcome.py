@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from terway_edge.lab.acts import Act
+from terway_edge.lab.cloud_process import CloudReport
 from terway_edge.lab.learned import Learned
 from terway_edge.lab.pings import Answer
 from terway_edge.lab.pods import LabPod
@@ -12,11 +13,15 @@ from terway_edge.lab.routes import RouteTable
 from terway_edge.lab.services import Call
 from terway_edge.lab.sessions import Session
 from terway_edge.lab.steps import Steps
+from terway_edge.lab.way import Applied
 
 
 @dataclass(slots=True)
 class Outcome:
     """`added` has the pods and the ms that their ADDs took.
+
+    `applied` are the plan's routes, `cloud` is the cloud at the end. `foreign` counts packets that it threw away for
+    their source, without the lab's own `spoofs`: (network, sent, dropped).
 
     `changes` are seconds from a node's coming or going until all kernels knew, by what was waited for.
     """
@@ -30,6 +35,10 @@ class Outcome:
     sessions: list[Session] = field(default_factory=list)
     learned: list[Learned] = field(default_factory=list)
     changes: dict[str, float | None] = field(default_factory=dict)
+    applied: list[Applied] = field(default_factory=list)
+    cloud: CloudReport | None = None
+    foreign: int = 0
+    spoofs: list[tuple[str, int, int]] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     interrupted: bool = False
 

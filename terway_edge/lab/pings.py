@@ -12,7 +12,7 @@ from terway_edge.lab.processes import Processes
 COUNT = 2
 INTERVAL = 0.02  # seconds between echo requests
 WAIT = 1  # seconds for the last answer
-PARALLEL = 8
+PARALLEL = 16
 
 _SUMMARY = re.compile(r"(\d+) packets transmitted, (\d+) received")
 _TIMES = re.compile(r"= [\d.]+/([\d.]+)/")
@@ -24,6 +24,10 @@ class End(NamedTuple):
     name: str
     netns: str
     addresses: tuple[str, str]
+    domain: str = ""
+
+    def has(self, family: int) -> bool:
+        return bool(self.addresses[family == 6])
 
 
 class Ping(NamedTuple):
@@ -46,12 +50,19 @@ class Answer(NamedTuple):
     why: str = ""
 
 
-def matrix(nodes: Sequence[End], pods: Sequence[End]) -> list[Ping]:
-    """Every pod to every other pod, every node to every pod, every pod to every node, in both families."""
+def matrix(nodes: Sequence[End], pods: Sequence[End], hosts: Sequence[End] = ()) -> list[Ping]:
+    """Every pod to every other pod, every node to every pod and back, every other host to all of them and back: in the
+    families that both ends have."""
     pairs = [(source, target) for source in pods for target in pods if source is not target]
-    pairs += [(node, pod) for node in nodes for pod in pods]
-    pairs += [(pod, node) for pod in pods for node in nodes]
-    return [Ping(source, target, family) for source, target in pairs for family in (4, 6)]
+    pairs += [pair for node in nodes for pod in pods for pair in ((node, pod), (pod, node))]
+    pairs += [pair for host in hosts for end in (*nodes, *pods) for pair in ((host, end), (end, host))]
+    pairs += [(source, target) for source in hosts for target in hosts if source is not target]
+    return [
+        Ping(source, target, family)
+        for source, target in pairs
+        for family in (4, 6)
+        if source.has(family) and target.has(family)
+    ]
 
 
 def run(pings: Sequence[Ping], processes: Processes) -> list[Answer]:
@@ -81,6 +92,6 @@ def _send(ping: Ping, processes: Processes) -> Answer:
 
 
 def _reason(stdout: str) -> str:
-    """The first complaint of a router on the way ("From 198.18.0.11 icmp_seq=1 Destination Host Unreachable")."""
+    """The first complaint of a router on the way ("From 172.16.0.11 icmp_seq=1 Destination Host Unreachable")."""
     complaint = next((line for line in stdout.splitlines() if line.startswith("From ")), "")
     return complaint or "no answer"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from terway_edge.lab.lans import LabNode
+from terway_edge.lab.hosts import Host
 from terway_edge.lab.layout import Layout
 
 IFNAME = "eth0"
@@ -19,7 +19,7 @@ IFNAME = "eth0"
 class LabPod:
     """`result` is the CNI result of ADD; empty before it."""
 
-    node: LabNode
+    node: Host
     number: int
     netns: str
     container_id: str
@@ -28,7 +28,7 @@ class LabPod:
 
     @property
     def name(self) -> str:
-        return f"pod-{self.node.index}-{self.number}"
+        return f"pod-{self.node.tag}-{self.number}"
 
     @property
     def addresses(self) -> list[str]:
@@ -39,7 +39,7 @@ class LabPod:
         return next((a for a in self.addresses if ipaddress.ip_address(a).version == family), "")
 
 
-def lab_pod(layout: Layout, node: LabNode, number: int) -> LabPod:
+def lab_pod(layout: Layout, node: Host, number: int) -> LabPod:
     netns = layout.netns(f"pod-{node.name}-{number}")
     return LabPod(node, number, netns, hashlib.sha256(netns.encode()).hexdigest(), str(uuid.uuid4()))
 

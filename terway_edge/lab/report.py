@@ -5,20 +5,33 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Sequence
-from itertools import chain, zip_longest
 
+from terway_edge.lab.domains import pairs
 from terway_edge.lab.learned import Learned
 from terway_edge.lab.outcome import Outcome
+from terway_edge.lab.picture import PICTURE
 from terway_edge.lab.pings import Answer
+from terway_edge.lab.report_cloud import cloud, cloud_json, cloud_nodes, domain_table, planned
+from terway_edge.lab.text import Row, table
 
-Row = Sequence[str]
 
+def tables(outcome: Outcome, *, everything: bool = False) -> str:
+    """Everything there is to show so far; parts that were not reached are left out.
 
-def tables(outcome: Outcome) -> str:
-    """Everything there is to show so far; parts that were not reached are left out."""
-    parts = [_pods(outcome), *(ping_matrix(outcome.answers, family) for family in (4, 6))]
-    parts += [_services(outcome), _routes(outcome), _sessions(outcome), _learned(outcome), _acts(outcome)]
-    parts += [_steps(outcome)]
+    :param everything: also the wide and the long ones in which nothing is wrong: who pinged whom pod by pod, services,
+        each node's routes, and what each switch learned
+    """
+    parts = [ping_matrix(outcome.answers, family) for family in (4, 6)] if everything else []
+    parts += [_pods(outcome)]
+    if everything or any(call.why for call in outcome.calls):
+        parts += [_services(outcome)]
+    if everything or not all(node.ok for node in outcome.tables):
+        parts += [_routes(outcome)]
+    if everything or any(row.state != "ok" for row in outcome.learned):
+        parts += [_learned(outcome)]
+    parts += [_sessions(outcome)]
+    parts += [planned(outcome), cloud_nodes(outcome), cloud(outcome), PICTURE if outcome.applied else ""]
+    parts += [*(domain_table(outcome, family) for family in (4, 6)), _acts(outcome), _steps(outcome)]
     return "\n\n".join(filter(None, parts))
 
 
@@ -51,6 +64,9 @@ def as_json(outcome: Outcome) -> str:
             "switch_routes": {
                 switch: [str(route) for route in routes] for switch, routes in _by_switch(outcome.learned).items()
             },
+            "domains": [pair._asdict() for pair in pairs(outcome.answers)],
+            "plan": {each.device: each.lines for each in outcome.applied},
+            "cloud": cloud_json(outcome),
             "acts": [act._asdict() for act in outcome.acts],
             "steps": [
                 {
@@ -85,16 +101,6 @@ def add_times(milliseconds: Sequence[float]) -> str:
     return f"median {statistics.median(milliseconds):.1f} ms, slowest {max(milliseconds):.1f} ms"
 
 
-def table(head: Row, rows: Sequence[Row]) -> str:
-    """Columns as wide as their widest cell, two blanks between them."""
-    widths = [max(map(len, column)) for column in zip_longest(head, *rows, fillvalue="")]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
-        for row in chain([head, ["-" * width for width in widths]], rows)
-    )
-    return "\n".join(lines)
-
-
 def _cell(answer: Answer) -> str:
     return "LOST" if answer.lost else f"{answer.milliseconds:.2f}"
 
@@ -108,15 +114,16 @@ def _pods(outcome: Outcome) -> str:
 
 
 def _services(outcome: Outcome) -> str:
-    """Rows call columns; a cell is "ok" or why not."""
+    """Rows call columns; a cell is "ok" or why not, a dot where the client has no address of that family."""
     if not outcome.calls:
         return ""
     columns = list(dict.fromkeys((call.service, call.address, call.target) for call in outcome.calls))
     cells = {(call.client, call.address): call.why or "ok" for call in outcome.calls}
     clients = dict.fromkeys(call.client for call in outcome.calls)
-    head = [f"{service} {address} = {target}" for service, address, target in columns]
-    rows = [[client, *(cells[client, address] for _, address, _ in columns)] for client in clients]
-    return f"Services by DNAT: row calls column\n{table(['from / to', *head], rows)}"
+    head = [f"{service} {address}" for service, address, _ in columns]
+    ends = ", ".join(f"{service} = {target}" for service, target in {(s, t): None for s, _, t in columns})
+    rows = [[client, *(cells.get((client, address), ".") for _, address, _ in columns)] for client in clients]
+    return f"Services by DNAT: row calls column; {ends}\n{table(['from / to', *head], rows)}"
 
 
 def _routes(outcome: Outcome) -> str:
@@ -150,7 +157,7 @@ def _learned(outcome: Outcome) -> str:
 def _acts(outcome: Outcome) -> str:
     rows = [[act.name, str(act.sent), str(act.lost), act.why] for act in outcome.acts]
     head = ["act", "sent", "lost", "why"]
-    return f"Packets across the LANs while things were broken\n{table(head, rows)}" if rows else ""
+    return f"Packets between the domains while things were broken\n{table(head, rows)}" if rows else ""
 
 
 def _by_switch(learned: Sequence[Learned]) -> dict[str, list[Learned]]:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from terway_edge.lab.clouds import ENS_CIDR, VPC_CIDR
 from terway_edge.lab.cluster import POOL_LABEL
 from terway_edge.lab.lans import LabNode
 from terway_edge.lab.pods import LabPod
@@ -51,8 +52,9 @@ class RouteTable(NamedTuple):
 
 
 def expected(own: LabNode, manifests: Iterable[Mapping[str, Any]], pods: Iterable[LabPod]) -> set[LabRoute]:
-    """The own pod CIDRs' cover and own pods; others' pod CIDRs via their InternalIPs, in other LANs via the switch."""
-    routes: set[LabRoute] = set()
+    """The own pod CIDRs' cover and own pods; others' pod CIDRs via their InternalIPs, in other LANs via the switch, as
+    is what lies beyond the edge."""
+    routes = {LabRoute(cidr, own.lan.gateways[0], UPLINK) for cidr in (VPC_CIDR, ENS_CIDR)}
     for manifest in manifests:
         metadata = manifest["metadata"]
         internal = [a["address"] for a in manifest["status"]["addresses"] if a["type"] == "InternalIP"]

@@ -1,8 +1,9 @@
 """Services by DNAT: what kube-proxy would program on every node, and a TCP conversation to prove that it works.
 
-Two services, with their endpoint in a pod of the first and of the last node, so that from every node at least one of
-them is on another node. The endpoint answers with its own name and the client's address as it saw it: underlay pods
-must see each other's real address. A pod that calls its own service is masqueraded, as kube-proxy does.
+Each service has one endpoint. The lab takes a pod of the first and of the last node of the edge and one of the cloud,
+so that from every node some are on another node. The endpoint answers with its own name and the client's address as it
+saw it: underlay pods must see each other's real address. A pod that calls its own service is masqueraded, as kube-proxy
+does.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from terway_edge.lab.lans import LabNode
+from terway_edge.lab.hosts import Host
 from terway_edge.lab.pods import LabPod
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.sockets import socket_in
@@ -36,6 +37,11 @@ class Service(NamedTuple):
     def address(self, family: int) -> str:
         return self.addresses[family == 6]
 
+    @property
+    def families(self) -> list[int]:
+        """Of its endpoint."""
+        return [family for family in FAMILIES if self.target.address(family)]
+
 
 class Call(NamedTuple):
     """One client's attempt; `why` is empty if the right pod answered and saw the right client."""
@@ -47,15 +53,15 @@ class Call(NamedTuple):
     why: str = ""
 
 
-def services(pods: Sequence[LabPod]) -> list[Service]:
-    """One service for the first pod and one for the last (RFC 2544 and RFC 4193 ranges)."""
+def services(targets: Sequence[LabPod]) -> list[Service]:
+    """One service for each of these pods (RFC 2544 and RFC 4193 ranges)."""
     return [
         Service(f"svc-{number}", (f"198.19.0.{number}", f"fd00:19::{number}"), target)
-        for number, target in enumerate((pods[0], pods[-1]), 1)
+        for number, target in enumerate(targets, 1)
     ]
 
 
-def program(node: LabNode, wanted: Sequence[Service], processes: Processes) -> None:
+def program(node: Host, wanted: Sequence[Service], processes: Processes) -> None:
     """Write the DNAT table of a node. Raises LabError with nft's words."""
     processes.must(["nft", "-f", "-"], netns=node.netns, stdin=ruleset(wanted))
 
@@ -65,7 +71,8 @@ def ruleset(wanted: Sequence[Service]) -> str:
     dnat: list[str] = []
     hairpin: list[str] = []
     for service in wanted:
-        for family, ip in ((4, "ip"), (6, "ip6")):
+        for family in service.families:
+            ip = "ip6" if family == 6 else "ip"
             target = service.target.address(family)
             where = f"[{target}]" if family == 6 else target
             dnat.append(f"{ip} daddr {service.address(family)} tcp dport {PORT} dnat {ip} to {where}:{TARGET_PORT}")
@@ -88,12 +95,18 @@ def ruleset(wanted: Sequence[Service]) -> str:
 
 
 def call_all(wanted: Sequence[Service], clients: Sequence[LabPod]) -> list[Call]:
-    """Serve every target, then have every client call every service in both families."""
+    """Serve every target, then have every client call every service in the families that both have."""
     with ExitStack() as stack:
         for service in wanted:
-            for family in FAMILIES:
+            for family in service.families:
                 stack.enter_context(Endpoint(service.target, family))
-        attempts = [(client, service, family) for service in wanted for client in clients for family in FAMILIES]
+        attempts = [
+            (client, service, family)
+            for service in wanted
+            for client in clients
+            for family in service.families
+            if client.address(family)
+        ]
         with ThreadPoolExecutor(PARALLEL) as executor:
             return list(executor.map(lambda attempt: _call(*attempt), attempts))
 

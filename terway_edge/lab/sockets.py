@@ -16,17 +16,19 @@ from terway_edge.lab.layout import netns_path
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 
 
-def socket_in(netns: str, family: socket.AddressFamily) -> socket.socket:
-    """A TCP socket of the named namespace. Raises OSError."""
+def socket_in(
+    netns: str, family: socket.AddressFamily, kind: socket.SocketKind = socket.SOCK_STREAM, protocol: int = 0
+) -> socket.socket:
+    """A socket of the named namespace, of TCP if nothing is said. Raises OSError."""
     with ThreadPoolExecutor(1) as executor:
-        return executor.submit(_make, netns, family).result()
+        return executor.submit(_make, netns, family, kind, protocol).result()
 
 
-def _make(netns: str, family: socket.AddressFamily) -> socket.socket:
+def _make(netns: str, family: socket.AddressFamily, kind: socket.SocketKind, protocol: int) -> socket.socket:
     descriptor = os.open(netns_path(netns), os.O_RDONLY | os.O_CLOEXEC)
     try:
         if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET):  # os.setns needs Python 3.12
             raise OSError(ctypes.get_errno(), f"cannot enter namespace {netns}")
     finally:
         os.close(descriptor)
-    return socket.socket(family, socket.SOCK_STREAM)
+    return socket.socket(family, kind, protocol)

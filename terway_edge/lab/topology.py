@@ -34,7 +34,7 @@ def join(layout: Layout, lans: Sequence[Lan], processes: Processes) -> None:
     """Make the core and a link from it to each LAN's switch. Raises LabError naming the command that failed."""
     core = layout.netns(CORE)
     make_namespaces([core], processes)
-    _forward(core, processes)
+    forward(core, processes)
     for lan in lans:
         link = f"to-{lan.switch}"
         batch(core, [f"link add {link} type veth peer name {CORE} netns {lan.netns}"], processes)
@@ -43,7 +43,7 @@ def join(layout: Layout, lans: Sequence[Lan], processes: Processes) -> None:
 
 
 def _make_switch(lan: Lan, processes: Processes) -> None:
-    _forward(lan.netns, processes)
+    forward(lan.netns, processes)
     # A bridge without an address of its own takes that of a port, and another one when a port comes.
     mac = f"02:00:5e:00:00:{lan.number + 1:02x}"
     batch(lan.netns, [f"link add {BRIDGE} address {mac} type bridge"], processes)
@@ -70,7 +70,8 @@ def _addressed(link: str, addresses: Sequence[str], lengths: Sequence[int], host
     ]
 
 
-def _forward(netns: str, processes: Processes) -> None:
+def forward(netns: str, processes: Processes) -> None:
+    """Make it a router."""
     processes.must(["tee", *FORWARDING], netns=netns, stdin="1\n")
 
 

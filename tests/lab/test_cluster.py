@@ -21,7 +21,7 @@ def test_the_agent_reads_what_the_lab_writes(tmp_path: Path) -> None:
     snapshot = ManifestDirectory(manifests.directory).load()
     assert snapshot.problems == ()
     node = {node.name: node for node in snapshot.nodes}["node-2"]
-    assert [str(address) for address in node.addresses] == ["198.18.0.12", "fd00:18::12"]
+    assert [str(address) for address in node.addresses] == ["172.16.0.12", "fd00:18::12"]
     assert [str(prefix) for prefix in node.pod_cidrs] == ["10.64.2.0/24", "fd00:64:0:2::/64"]
     assert node.labels["alibabacloud.com/is-edge-worker"] == "true"
     assert node.labels["alibabacloud.com/nodepool-id"] == "np-lab-a"
@@ -36,13 +36,13 @@ def test_the_agent_reads_peers_and_their_password(tmp_path: Path) -> None:
     assert snapshot.problems == ()
     near, far = sorted(snapshot.peers, key=lambda peer: peer.name)
     assert (near.name, near.spec.local_speakers) == ("peer-a", ("node-1", "node-2"))
-    assert (near.spec.local_as_number, near.spec.peer_as_number, str(near.spec.peer_ip)) == (65010, 65001, "198.18.0.1")
+    assert (near.spec.local_as_number, near.spec.peer_as_number, str(near.spec.peer_ip)) == (65010, 65001, "172.16.0.1")
     assert near.spec.node_selector.matches({POOL_LABEL: "np-lab-a"})
     assert not near.spec.node_selector.matches({POOL_LABEL: "np-lab-b"})
     assert near.spec.auth_password is not None
     assert snapshot.secrets[near.spec.auth_password.secret_key_ref].value == b"s3cret"
     assert (far.name, far.spec.local_speakers, far.spec.auth_password) == ("peer-b", ("node-4", "node-5"), None)
-    assert (far.spec.local_as_number, far.spec.peer_as_number, str(far.spec.peer_ip)) == (65020, 65002, "198.18.1.1")
+    assert (far.spec.local_as_number, far.spec.peer_as_number, str(far.spec.peer_ip)) == (65020, 65002, "172.16.1.1")
 
 
 def test_nobody_else_can_read_a_secret(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Switches and core without a speaker: the LANs reach each other, and nothing else is learned."""
+"""Switches and core without a speaker: the LANs reach each other, by the plan in IPv4 and by BGP in IPv6."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import get_args
 
 import pytest
 
-from terway_edge.lab import pings
+from terway_edge.lab import border, pings
 from terway_edge.lab.fabric import Fabric, Kind, fill_in
 from terway_edge.lab.lans import LabNode, lab_lans, lab_node
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.learned import compare, expected
 from terway_edge.lab.processes import Processes, marked_processes, recorded_token
 from terway_edge.lab.topology import build, join
+from terway_edge.lab.way import planned
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -24,6 +25,8 @@ def nodes(layout: Layout, processes: Processes) -> list[LabNode]:
     nodes = [lab_node(layout, index) for index in (1, 4)]
     build(nodes, processes)
     join(layout, lab_lans(layout), processes)
+    border.build(layout, processes)
+    border.apply(planned(layout, lab_lans(layout)), processes)
     return nodes
 
 
@@ -51,7 +54,7 @@ def test_lans_reach_each_other_through_the_core(
         others = [lan for lan in lab_lans(layout) if lan != switch.lan]
         paths = [path for version in (4, 6) for path in switch.router.paths(version)]
         learned = compare(switch.lan.switch, expected(switch.lan, others, []), paths)
-        assert [(route.prefix, route.state) for route in learned] == [(p, "ok") for p in others[0].prefixes]
+        assert [(route.prefix, route.state) for route in learned] == [(others[0].prefixes[1], "ok")]
         waiting = {node for node, state in switch.router.sessions().items() if state != "Established"}
         assert waiting == {str(address) for _, address in switch.side.speakers}
 

@@ -91,7 +91,7 @@ def test_a_killed_lab_leaves_nothing(
 ) -> None:
     token = recorded_token(layout)
     assert len(layout.namespaces()) == 3
-    assert len(marked_processes(token)) == 1
+    wait_for(lambda: len(marked_processes(token)) == 1, "no marked process")  # nsenter may be about to become sleep
     lab.send_signal(number)
     wait_for(lambda: not layout.root.exists(), "the guardian does not finish")
     assert layout.namespaces() == []
@@ -125,7 +125,7 @@ def test_release_returns_when_all_is_gone(lab: subprocess.Popen[str], layout: La
 
 def test_a_kept_lab_stays_until_it_is_torn_down(lab: subprocess.Popen[str], layout: Layout, stranger: str) -> None:
     assert say(lab, "keep") == 0
-    assert len(marked_processes(recorded_token(layout))) == 1
+    wait_for(lambda: len(marked_processes(recorded_token(layout))) == 1, "no marked process")
     removed = tear_down(layout)
     assert (removed.processes, removed.namespaces) == (1, 3)
     assert [path.name for path in layout.root.iterdir()] == ["lock"]

@@ -37,7 +37,7 @@ def test_pods_of_the_example_backend_ping_all_others(tmp_path: Path) -> None:
     assert "terway-edge-example" in plugins
     content = json.loads(run(tmp_path / "site", "terway_edge.cli.main", "lab", "--example", "--json").splitlines()[-1])
     assert content["ok"] is True
-    assert content["pings"] == {"sent": 1440, "lost": 0}
+    assert content["pings"] == {"sent": 2852, "lost": 0}
     upper_half = [name for name in content["routes"]["node-3"] if name.startswith("10.64.3.1") and "/32" in name]
     assert len(upper_half) == 3, "node-3's pods have addresses that only the example gives"
     assert all(int(name.split("/")[0].split(".")[3]) >= 128 for name in upper_half)

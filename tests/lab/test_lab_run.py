@@ -63,9 +63,9 @@ def assert_nothing_left() -> None:
 def test_nothing_is_lost_and_nothing_is_left(switch: str) -> None:
     content = run_lab("--switch", switch)
     assert content["ok"] is True
-    assert (content["nodes"], content["pods"]) == (5, 15)
-    assert content["pings"] == {"sent": 1440, "lost": 0}
-    assert content["service_calls"] == {"made": 60, "failed": 0}
+    assert (content["nodes"], content["pods"]) == (8, 24)
+    assert content["pings"] == {"sent": 2852, "lost": 0}
+    assert content["service_calls"] == {"made": 102, "failed": 0}
     assert [step["name"] for step in content["steps"] if not step["ok"]] == []
     assert set(content["route_change_seconds"]) == {
         "appeared_nodes", "appeared_switches", "vanished_nodes", "vanished_switches",
@@ -75,17 +75,48 @@ def test_nothing_is_lost_and_nothing_is_left(switch: str) -> None:
     assert_nothing_left()
 
 
-def test_sessions_and_what_the_switches_learned_are_told() -> None:
-    content = run_lab("--pods", "1")
+@pytest.fixture(scope="module")
+def small_run() -> dict[str, Any]:
+    """A run for several tests."""
+    return run_lab("--pods", "1")
+
+
+def test_every_domain_reaches_every_other_one(small_run: dict[str, Any]) -> None:
+    beyond = {"cloud", "ens", "data center", "control plane"}
+    lans = {"lan-a", "lan-b"}
+    wanted = {(4, a, b) for a in lans | beyond for b in lans | beyond} | {(6, a, b) for a in lans for b in lans}
+    wanted -= {(4, host, host) for host in ("data center", "control plane")}
+    assert {(pair["family"], pair["source"], pair["target"]) for pair in small_run["domains"]} == wanted
+    assert all(pair["lost"] == 0 < pair["sent"] for pair in small_run["domains"])
+    assert "ip route replace unreachable 10.0.0.0/8 metric 4294967295" in small_run["plan"]["gateway"]
+
+
+def test_the_cloud_is_content_and_pods_are_on_its_enis(small_run: dict[str, Any]) -> None:
+    cloud = small_run["cloud"]
+    assert (cloud["violations"], cloud["orphans"], cloud["foreign_sources"]) == ([], [], 0)
+    assert [(spoof["network"], spoof["dropped"]) for spoof in cloud["spoofed"]] == [("vpc", 3), ("ens", 3)]
+    assert {"ecs:AttachNetworkInterface", "vpc:DescribeVSwitches", "ens:AssignPrivateIpAddresses"} <= set(
+        cloud["calls"]
+    )
+    assert cloud["metadata_calls"] > 0, "cloud nodes have the credentials of their role"
+    pods = {eni["instance"]: 0 for eni in cloud["enis"]}
+    for eni in cloud["enis"]:
+        assert eni["pods"] == 0 or (eni["type"] == "Secondary" and eni["link"])
+        pods[eni["instance"]] += eni["pods"]
+    assert pods == {"i-cloud-1": 1, "i-cloud-2": 1, "i-control": 0, "i-ens-1": 1}
+
+
+def test_sessions_and_what_the_switches_learned_are_told(small_run: dict[str, Any]) -> None:
+    content = small_run
     keys = ("speaker", "peer", "address", "asn", "state", "announced")
     assert [tuple(session[key] for key in keys) for session in content["sessions"]] == [
-        ("node-1", "peer-a", "198.18.0.1", 65001, "Established", 6),
-        ("node-2", "peer-a", "198.18.0.1", 65001, "Established", 6),
-        ("node-4", "peer-b", "198.18.1.1", 65002, "Established", 4),
-        ("node-5", "peer-b", "198.18.1.1", 65002, "Established", 4),
+        ("node-1", "peer-a", "172.16.0.1", 65001, "Established", 6),
+        ("node-2", "peer-a", "172.16.0.1", 65001, "Established", 6),
+        ("node-4", "peer-b", "172.16.1.1", 65002, "Established", 4),
+        ("node-5", "peer-b", "172.16.1.1", 65002, "Established", 4),
     ]
     assert list(content["switch_routes"]) == ["switch-a", "switch-b"]
-    assert "10.64.3.0/24 via 198.18.0.13" in content["switch_routes"]["switch-a"]
+    assert "10.64.3.0/24 via 172.16.0.13" in content["switch_routes"]["switch-a"]
     assert "fd00:64:0:5::/64 via fd00:18:0:fe0::1" in content["switch_routes"]["switch-a"]
     assert content["acts"] == []
 
@@ -100,7 +131,11 @@ def test_what_is_done_to_speakers_costs_no_packet(switch: str) -> None:
         "node-4 and node-5 killed (SIGKILL) at once and started",
         "node-3 deleted and added",
         "password of peer-a changed: Secret, then switch-a",
+        "agents of the cloud killed (SIGKILL) at once and started",
+        "calls to the cloud throttled, pods added and deleted",
     ]
+    assert acts["calls to the cloud throttled, pods added and deleted"]["why"].startswith("with 0 calls a pod waits ")
+    assert content["cloud"]["failed"] == {"Throttling.User": 3}
     deletion = acts.pop("node-3 deleted and added")
     assert all((act["lost"], act["unexplained"]) == (0, 0) and act["sent"] > 100 for act in acts.values())
     assert 0 < deletion["lost"] < deletion["sent"]
@@ -112,14 +147,14 @@ def test_what_is_done_to_speakers_costs_no_packet(switch: str) -> None:
 def test_a_kept_lab_can_be_explored_and_removed() -> None:
     content = run_lab("--keep", "--pods", "1")
     assert content["ok"] is True
-    assert len(lab_processes()) == 5 + 3 * 2
+    assert len(lab_processes()) == 8 + 3 * 2 + 1
     node = LAYOUT.netns("node-1")
     ping = ["nsenter", f"--net=/run/netns/{node}", "ping", "-c1", "-W2", "10.64.5.1"]
     assert subprocess.run(ping, capture_output=True, check=False).returncode == 0
     assert_switch_is_configured_as_the_agent_says()
     down = subprocess.run([*COMMAND, "--down"], capture_output=True, text=True, check=False)
     assert down.returncode == 0
-    assert "removed 11 processes, 13 namespaces" in down.stderr
+    assert "removed 15 processes, 26 namespaces" in down.stderr
     assert_nothing_left()
 
 
@@ -172,11 +207,12 @@ def test_a_fault_in_the_network_is_found_and_named() -> None:
     content = json.loads(stdout.splitlines()[-1])
     assert lab.returncode == 1
     assert content["ok"] is False
-    # Both families, two requests each: four other pods to and from the pod behind node-2, and four other nodes.
-    assert content["pings"]["lost"] == 2 * 2 * (4 + 4) * 2
+    # Two requests each, to and from the pod behind node-2: in both families four other pods and nodes of the edge, in
+    # IPv4 also the three of the cloud, with their nodes, and two hosts.
+    assert content["pings"]["lost"] == 2 * 2 * (2 * (4 + 4) + 3 + 3 + 2)
     failed = {step["name"]: step["problems"] for step in content["steps"] if not step["ok"]}
-    assert set(failed) == {"pings: pods, nodes, both families", "services by DNAT"}
-    assert "pod-1-1 -> pod-2-1 (10.64.2.1): 2 of 2 lost: no answer" in failed["pings: pods, nodes, both families"]
+    assert set(failed) == {"pings: pods, nodes, hosts, all domains", "services by DNAT"}
+    assert "pod-1-1 -> pod-2-1 (10.64.2.1): 2 of 2 lost: no answer" in failed["pings: pods, nodes, hosts, all domains"]
     assert "FAILED in pings" in stderr
     assert_nothing_left()
 
@@ -202,7 +238,7 @@ def start_lab(*options: str) -> subprocess.Popen[str]:
 
 def wait_for_agents() -> None:
     """Until every agent has published its network: pods are being plugged in now."""
-    wait_for(lambda: len(list(LAYOUT.root.glob("nodes/*/net.d/*.conflist"))) == 5, "the agents do not come up")
+    wait_for(lambda: len(list(LAYOUT.root.glob("nodes/*/net.d/*.conflist"))) == 8, "the agents do not come up")
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:

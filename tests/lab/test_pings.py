@@ -55,11 +55,19 @@ def test_the_address_follows_the_family() -> None:
     assert [PING._replace(family=family).address for family in (4, 6)] == ["192.0.2.2", "2001:db8::2"]
 
 
-@given(nodes=st.integers(1, 4), pods=st.integers(1, 6))
-def test_every_pair_once_per_family(nodes: int, pods: int) -> None:
-    node_ends = [End(f"node-{n}", "", ("", "")) for n in range(nodes)]
-    pod_ends = [End(f"pod-{n}", "", ("", "")) for n in range(pods)]
-    pings = matrix(node_ends, pod_ends)
-    assert len(pings) == len(set(pings)) == 2 * (pods * (pods - 1) + 2 * nodes * pods)
+@given(nodes=st.integers(1, 4), pods=st.integers(1, 6), hosts=st.integers(0, 2))
+def test_every_pair_once_per_family(nodes: int, pods: int, hosts: int) -> None:
+    node_ends, pod_ends, host_ends = (
+        [End(f"{kind}-{n}", "", ("v4", "v6")) for n in range(count)]
+        for kind, count in (("node", nodes), ("pod", pods), ("host", hosts))
+    )
+    pings = matrix(node_ends, pod_ends, host_ends)
+    pairs = pods * (pods - 1) + 2 * nodes * pods + 2 * hosts * (nodes + pods) + hosts * (hosts - 1)
+    assert len(pings) == len(set(pings)) == 2 * pairs
     assert all(ping.source is not ping.target for ping in pings)
     assert not any(ping.source in node_ends and ping.target in node_ends for ping in pings)
+
+
+def test_a_family_is_tried_where_both_ends_have_it() -> None:
+    dual, v4 = End("pod-1", "", ("192.0.2.1", "2001:db8::1")), End("pod-2", "", ("192.0.2.2", ""))
+    assert [(p.source.name, p.family) for p in matrix([], [dual, v4])] == [("pod-1", 4), ("pod-2", 4)]

@@ -19,30 +19,30 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 FRR_CONFIG = """
 router bgp 65001
- bgp router-id 198.18.0.1
+ bgp router-id 172.16.0.1
  no bgp ebgp-requires-policy
  no bgp network import-check
- neighbor 198.18.0.2 remote-as 65002
- neighbor 198.18.0.2 password s3cret
+ neighbor 172.16.0.2 remote-as 65002
+ neighbor 172.16.0.2 password s3cret
  address-family ipv4 unicast
   network 10.1.0.0/24
  exit-address-family
  address-family ipv6 unicast
-  neighbor 198.18.0.2 activate
+  neighbor 172.16.0.2 activate
   network fd00:1::/64
  exit-address-family
 """
 
 BIRD_CONFIG = """
-router id 198.18.0.2;
+router id 172.16.0.2;
 protocol device {}
 protocol static own4 { ipv4; route 10.2.0.0/24 blackhole; }
 protocol static own6 { ipv6; route fd00:2::/64 blackhole; }
 protocol kernel k4 { ipv4 { export where source = RTS_BGP; }; }
 protocol kernel k6 { ipv6 { export where source = RTS_BGP; }; }
 protocol bgp frr {
-  local 198.18.0.2 as 65002;
-  neighbor 198.18.0.1 as 65001;
+  local 172.16.0.2 as 65002;
+  neighbor 172.16.0.1 as 65001;
   password "s3cret";
   connect delay time 1;
   error wait time 1, 5;
@@ -60,7 +60,7 @@ def cable(layout: Layout, processes: Processes) -> tuple[str, str]:
     make_namespaces([left, right], processes)
     batch(left, [f"link add wire type veth peer name wire netns {right}"], processes)
     for number, netns in enumerate((left, right), 1):
-        addresses = [f"address add 198.18.0.{number}/24 dev wire", f"address add fd00:18::{number}/64 dev wire nodad"]
+        addresses = [f"address add 172.16.0.{number}/24 dev wire", f"address add fd00:18::{number}/64 dev wire nodad"]
         batch(netns, [*addresses, "link set wire up"], processes)
     return left, right
 
@@ -91,12 +91,12 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_neighbours_tell_what_they_learned(frr: Frr, bird: Bird, processes: Processes) -> None:
-    wait_for(lambda: frr.prefixes_received("198.18.0.2") == bird.prefixes_received("198.18.0.1") == 2)
-    assert frr.sessions() == {"198.18.0.2": "Established"}
-    assert bird.sessions() == {"198.18.0.1": "Established"}
-    assert frr.routes(4) == {"10.2.0.0/24": ("198.18.0.2",)}
+    wait_for(lambda: frr.prefixes_received("172.16.0.2") == bird.prefixes_received("172.16.0.1") == 2)
+    assert frr.sessions() == {"172.16.0.2": "Established"}
+    assert bird.sessions() == {"172.16.0.1": "Established"}
+    assert frr.routes(4) == {"10.2.0.0/24": ("172.16.0.2",)}
     assert frr.routes(6) == {"fd00:2::/64": ("fd00:18::2",)}
-    assert bird.routes(4) == {"10.1.0.0/24": ("198.18.0.1",)}
+    assert bird.routes(4) == {"10.1.0.0/24": ("172.16.0.1",)}
     assert bird.routes(6) == {"fd00:1::/64": ("fd00:18::1",)}
     assert [path.valid for path in (*frr.paths(4), *bird.paths(6))] == [True, True]
     wait_for(lambda: frr.kernel_routes(4) == {"10.2.0.0/24"})
@@ -107,7 +107,7 @@ def test_routes_of_a_lost_neighbour_are_stale(frr: Frr, bird: Bird) -> None:
     assert frr.stale(4) == bird.stale(4) == set()
     bird.vty("disable frr")  # sends a Cease: not a restart
     wait_for(lambda: frr.routes(4) == {})
-    assert "Cease" in frr.last_error("198.18.0.2")
+    assert "Cease" in frr.last_error("172.16.0.2")
     bird.vty("enable frr")
     wait_for(lambda: len(frr.routes(4)) == 1 and len(frr.routes(6)) == 1)
     bird.vty("graceful restart")  # BIRD ends by itself, silently
@@ -120,7 +120,7 @@ def test_a_running_router_is_configured(frr: Frr, bird: Bird) -> None:
     wait_for(lambda: set(bird.routes(4)) == {"10.1.0.0/24", "10.3.0.0/24"})
     bird.configure(BIRD_CONFIG.replace("10.2.0.0", "10.4.0.0").splitlines())
     wait_for(lambda: set(frr.routes(4)) == {"10.4.0.0/24"})
-    assert bird.sessions() == {"198.18.0.1": "Established"}
+    assert bird.sessions() == {"172.16.0.1": "Established"}
 
 
 def test_a_wrong_line_is_refused_and_named(frr: Frr, bird: Bird) -> None:

@@ -25,10 +25,12 @@ def test_a_node_should_have_the_other_nodes_the_other_lan_its_cover_and_its_pods
     assert expected(lab_node(LAYOUT, 1), MANIFESTS, [pod]) == {
         LabRoute("10.64.1.0/24", kind="unreachable"),
         LabRoute("fd00:64:0:1::/64", kind="unreachable"),
-        LabRoute("10.64.2.0/24", "198.18.0.12", "uplink"),
+        LabRoute("10.64.2.0/24", "172.16.0.12", "uplink"),
         LabRoute("fd00:64:0:2::/64", "fd00:18::12", "uplink"),
-        LabRoute("10.64.4.0/24", "198.18.0.1", "uplink"),
+        LabRoute("10.64.4.0/24", "172.16.0.1", "uplink"),
         LabRoute("fd00:64:0:4::/64", "fd00:18::1", "uplink"),
+        LabRoute("192.168.0.0/16", "172.16.0.1", "uplink"),
+        LabRoute("172.20.0.0/16", "172.16.0.1", "uplink"),
         LabRoute("10.64.1.2/32", link="tw*"),
         LabRoute("fd00:64:0:1::2/128", link="tw*"),
     }
@@ -42,16 +44,16 @@ def test_pods_of_other_nodes_ask_for_no_host_route() -> None:
 def test_kernel_routes_are_read_as_iproute2_prints_them() -> None:
     text = json.dumps(
         [
-            {"dst": "default", "gateway": "198.18.0.1", "dev": "uplink", "flags": []},
+            {"dst": "default", "gateway": "172.16.0.1", "dev": "uplink", "flags": []},
             {"dst": "10.64.1.2", "dev": "tw0123456789abc", "scope": "link", "flags": []},
-            {"dst": "10.64.2.0/24", "gateway": "198.18.0.12", "dev": "uplink", "flags": []},
+            {"dst": "10.64.2.0/24", "gateway": "172.16.0.12", "dev": "uplink", "flags": []},
             {"type": "unreachable", "dst": "fd00:64:0:1::/64", "dev": "lo", "metric": 4294967295, "flags": []},
         ]
     )
     assert parse(text) == {
-        LabRoute("default", "198.18.0.1", "uplink"),
+        LabRoute("default", "172.16.0.1", "uplink"),
         LabRoute("10.64.1.2/32", link="tw*"),
-        LabRoute("10.64.2.0/24", "198.18.0.12", "uplink"),
+        LabRoute("10.64.2.0/24", "172.16.0.12", "uplink"),
         LabRoute("fd00:64:0:1::/64", kind="unreachable"),
     }
 
@@ -61,7 +63,7 @@ def test_no_output_is_no_routes() -> None:
 
 
 def test_a_wrong_next_hop_is_missing_and_unexpected() -> None:
-    right, wrong = LabRoute("10.64.2.0/24", "198.18.0.12", "uplink"), LabRoute("10.64.2.0/24", "198.18.0.1", "uplink")
+    right, wrong = LabRoute("10.64.2.0/24", "172.16.0.12", "uplink"), LabRoute("10.64.2.0/24", "172.16.0.1", "uplink")
     table = compare("node-1", {right}, {wrong})
     assert not table.ok
     assert (table.missing, table.unexpected) == ((right,), (wrong,))

@@ -94,16 +94,16 @@ def test_a_service_without_a_way_is_told(nodes: list[LabNode]) -> None:
 
 def test_a_client_seen_with_another_address_is_told(nodes: list[LabNode], processes: Processes) -> None:
     first, last = as_pod(nodes[0]), as_pod(nodes[1])
-    batch(nodes[1].netns, ["address add 198.18.0.77/24 dev uplink"], processes)
+    batch(nodes[1].netns, ["address add 172.16.0.77/24 dev uplink"], processes)
     wanted = services.services([first, last])[:1]
     batch(
         nodes[1].netns,
-        [f"route add {wanted[0].address(4)} via {nodes[0].addresses[0]} src 198.18.0.77"],
+        [f"route add {wanted[0].address(4)} via {nodes[0].addresses[0]} src 172.16.0.77"],
         processes,
     )
     services.program(nodes[0], wanted, processes)
     v4 = services.call_all(wanted, [last])[0]
-    assert v4.why == "seen as 198.18.0.77 instead of 198.18.0.12"
+    assert v4.why == "seen as 172.16.0.77 instead of 172.16.0.12"
 
 
 def test_a_wrong_ip_command_is_told_with_its_words(nodes: list[LabNode], processes: Processes) -> None:
