@@ -9,15 +9,23 @@ from typing import Any
 from terway_edge.core.eni_config import CNI, CONFLIST, NODE_LABEL, UNSAFE
 from terway_edge.core.eni_documents import CHAINED
 from terway_edge.core.eni_keys import CniConf, EniConf, Part
-from terway_edge.core.eni_names import NAMES
+from terway_edge.core.eni_names import ACTIONS
 from terway_edge.core.eni_unused import CNI_CONF, DATA, ENI_CONF, Unused
+from terway_edge.eni.following import FIXED
 
+WAITS = "\n".join(f"| `{key}` | {what} |" for key, what in FIXED.items())
 HEAD = f"""\
 # Terway's ConfigMap
 
 `eni-config` in namespace `kube-system` is read as Terway reads it, so that cloud and ENS node pools keep their
 configuration. A node labelled `{NODE_LABEL}=NAME` has the `eni_conf` of the ConfigMap `NAME` merged over it (JSON Merge
-Patch, RFC 7396). Changes need a restart of the agent; vSwitches and security groups concern ENIs that are made later.
+Patch, RFC 7396). A change is followed within a minute; vSwitches, security groups and tags concern ENIs that are made
+later. A change that is wrong is not followed at all: what was so before stays in force, and the condition `ConfigWrong`
+says what to mend. These keys wait, and `ConfigWaits` says for what:
+
+| key | what makes a change count |
+|---|---|
+{WAITS}
 
 `terway-edge config validate FILE`, where FILE is the ConfigMap's manifest, says of each key in it what it does here:
 
@@ -36,10 +44,9 @@ its absence would be dangerous:
 |---|---|
 | `eni_conf` as a whole | it is not known which network pods are in |
 """
-NAMES_HEAD = """\
-A duration is a text such as `120s` or `1h30m`. `backoff_override` has objects with `Duration`, `Cap`, `InitialDelay`
-(nanoseconds), `Factor`, `Jitter` and `Steps`. Names in these two objects, beside the empty one for all others:\
-"""
+NAMES_HEAD = (
+    "A duration is a text such as `120s` or `1h30m`. Names in `rate_limit`, beside the empty one for all others:"
+)
 COLUMNS = "| key | type | default | here | meaning |\n|---|---|---|---|---|"
 
 
@@ -50,7 +57,7 @@ def eni_config_page() -> str:
         f"## The ConfigMap's keys\n\n{_documents()}{_unused_rows(DATA)}",
         f"## `eni_conf`\n\n{_keys(EniConf, ENI_CONF)}",
         NAMES_HEAD,
-        "\n".join(f"- `{key}`: {', '.join(f'`{name}`' for name in names if name)}" for key, names in NAMES.items()),
+        ", ".join(f"`{name}`" for name in ACTIONS) + ".",
         f"## `{CNI}`\n\n{_keys(CniConf, CNI_CONF)}",
         f"In `{CONFLIST}` the plugin of type `terway` has these keys. Of the others:",
         "\n".join(f"- `{name}`: {message}" for name, (_, message) in CHAINED.items())

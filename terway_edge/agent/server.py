@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from terway_edge.agent.directories import private_directory
@@ -23,15 +24,18 @@ from terway_edge.core.errors import Refused
 log = logging.getLogger(__name__)
 
 BACKLOG = 512
+MOST_WAITING = 256  # requests whose threads are replaced while they wait
 SEND_TIMEOUT = 5.0  # seconds for a caller to take its answer
 LONGEST_PATH = 107  # bytes of sockaddr_un.sun_path
 
 
 class Connection:
-    """One caller, as the handler sees it."""
+    """One caller, as the handler sees it. `is_replaced`: another thread serves in place of this one's."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, server: Server) -> None:
         self._sock = sock
+        self._server = server
+        self.is_replaced = False
 
     def gone(self) -> bool:
         """True if the caller closed its end, as a killed shim's does: nobody waits for the answer."""
@@ -42,6 +46,13 @@ class Connection:
             return False
         except OSError:
             return True
+
+    def keeps_waiting(self) -> bool:
+        """Asked while the request waits for something slow: from the first time on another thread takes requests in
+        place of this one. False if the wait should end: the caller is gone, or the server is being drained."""
+        if not self.is_replaced:
+            self.is_replaced = self._server.replace_worker()
+        return not self._server.is_draining and not self.gone()
 
     def send(self, reply: Reply) -> bool:
         """Send the answer; False if the caller did not take it."""
@@ -62,33 +73,54 @@ Handler = Callable[[Request, Connection], None]
 
 
 class Server:
-    """Listens when built; `serve` starts the threads, `drain` stops them after the requests in flight."""
+    """Listens when built; `serve` starts the threads, `drain` stops them after the requests in flight.
+
+    So many threads take requests, whatever others wait for: a DEL must not queue behind ADDs that wait for a cloud.
+    """
 
     def __init__(self, path: Path, workers: int, handler: Handler) -> None:
         self._handler = handler
         self._allowed = {0, os.geteuid()}
         self._path = path
         self._listener = _listen(path)
-        self._threads = [
-            threading.Thread(target=self._accept, name=f"cni-{number}", daemon=True) for number in range(workers)
-        ]
+        self._workers = workers
+        self._guard = threading.Lock()
+        self._names = count()
+        self._threads: set[threading.Thread] = set()
+        self.is_draining = False
 
     def serve(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        with self._guard:
+            for _ in range(self._workers):
+                self._start_worker()
+
+    def replace_worker(self) -> bool:
+        """Start a thread in place of the calling one, which ends after its request. False if too many wait already."""
+        with self._guard:
+            if self.is_draining or len(self._threads) >= self._workers + MOST_WAITING:
+                return False
+            self._start_worker()
+            return True
+
+    def _start_worker(self) -> None:
+        thread = threading.Thread(target=self._accept, name=f"cni-{next(self._names)}", daemon=True)
+        self._threads.add(thread)
+        thread.start()
 
     def drain(self, timeout: float) -> bool:
         """Take no more connections and wait for those in flight; False if some are still running after `timeout`."""
+        with self._guard:
+            self.is_draining = True
+            threads = list(self._threads)
         with suppress(FileNotFoundError):
             self._path.unlink()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes every accept()
         deadline = time.monotonic() + timeout
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(max(deadline - time.monotonic(), 0))
+        for thread in threads:
+            thread.join(max(deadline - time.monotonic(), 0))
         self._listener.close()
-        return not any(thread.is_alive() for thread in self._threads)
+        return not any(thread.is_alive() for thread in threads)
 
     def _accept(self) -> None:
         while True:
@@ -102,13 +134,18 @@ class Server:
                 log.error("accept: %s", error)
                 threading.Event().wait(0.1)  # out of descriptors or memory: give others time to end
                 continue
+            connection = Connection(sock, self)
             try:
                 with sock:
-                    self._serve_one(sock)
+                    self._serve_one(sock, connection)
             except Exception:
                 log.exception("a request was dropped")  # a worker that ended would never be replaced
+            if connection.is_replaced:
+                with self._guard:
+                    self._threads.discard(threading.current_thread())
+                return
 
-    def _serve_one(self, sock: socket.socket) -> None:
+    def _serve_one(self, sock: socket.socket, connection: Connection) -> None:
         uid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
         if uid not in self._allowed:
             log.warning("refused a request of uid %d: only root may call", uid)
@@ -119,7 +156,7 @@ class Server:
             log.warning("dropped a request: %s", error)
             return
         try:
-            self._handler(request, Connection(sock))
+            self._handler(request, connection)
         finally:
             request.close()
 

@@ -28,6 +28,10 @@ class Client(Protocol):
     def gone(self) -> bool:
         """True if nobody waits for the answer any more."""
 
+    def keeps_waiting(self) -> bool:
+        """Asked while the request waits for something slow, so that others are served meanwhile; False if it should
+        end: nobody waits for the answer any more, or the agent stops."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -73,7 +77,7 @@ class Service:
             resumed = self._resume(sandbox)
             self._ports.refuse_taken(sandbox)
             lease = resumed or self._dispatcher.allocate(
-                view.selection.backend, sandbox, view, deadline, lambda: ticket.cancelled or client.gone()
+                view.selection.backend, sandbox, view, deadline, lambda: ticket.cancelled or not client.keeps_waiting()
             )
             try:
                 attachment = self._dispatcher.attach(sandbox, lease, view)

@@ -61,6 +61,9 @@ class Caller:
         self.asked += 1
         return self._leaves_at is not None and self.asked >= self._leaves_at
 
+    def keeps_waiting(self):
+        return not self.gone()
+
     def deliver(self, attachment):
         if self._takes:
             self.answers.append(attachment)

@@ -293,3 +293,74 @@ def test_no_descriptor_is_kept_of_past_requests(start, path):
         with connect(path) as sock:
             sock.sendall(WHOLE[:7])
     eventually(lambda: netns() <= before, "descriptors being closed")
+
+
+def waiting(begun, ended):
+    """A handler whose ADDs wait until they are told to end, and for no longer than the server lets them."""
+
+    def handler(request, connection):
+        if request.environ["CNI_COMMAND"] == "ADD":
+            begun.release()
+            while connection.keeps_waiting() and not ended.wait(0.01):
+                pass
+        connection.send(Reply(0, b""))
+
+    return handler
+
+
+def add(path):
+    return call(str(path), {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c"}, b"", WAIT)
+
+
+def test_requests_that_wait_for_something_slow_hold_up_no_others(start, path):
+    begun, ended, answers = threading.Semaphore(0), threading.Event(), []
+    server = start(waiting(begun, ended), workers=1)
+    callers = [threading.Thread(target=lambda: answers.append(add(path))) for _ in range(5)]
+    for caller in callers:
+        caller.start()
+    for _ in callers:
+        assert begun.acquire(timeout=WAIT), "an ADD waits behind another"
+    assert ask(path) == Reply(0, b"")
+    ended.set()
+    for caller in callers:
+        caller.join(WAIT)
+    assert answers == [Reply(0, b"")] * 5
+    eventually(lambda: len(server._threads) == 1, "the threads of those that waited are gone")
+    assert ask(path) == Reply(0, b"")
+
+
+def test_no_more_threads_than_that_wait(start, path, monkeypatch):
+    monkeypatch.setattr(server_module, "MOST_WAITING", 1)
+    begun, ended = threading.Semaphore(0), threading.Event()
+    server = start(waiting(begun, ended), workers=1)
+    callers = [threading.Thread(target=add, args=(path,)) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    assert begun.acquire(timeout=WAIT)
+    assert begun.acquire(timeout=WAIT)
+    assert not begun.acquire(timeout=0.1), "a third one must wait for its turn"
+    assert len(server._threads) == 2
+    ended.set()
+    for caller in callers:
+        caller.join(WAIT)
+
+
+def test_draining_ends_waits(path):
+    begun, never = threading.Semaphore(0), threading.Event()
+    server = Server(path, 1, waiting(begun, never))
+    server.serve()
+    caller = threading.Thread(target=add, args=(path,))
+    caller.start()
+    assert begun.acquire(timeout=WAIT)
+    assert server.drain(WAIT)
+    caller.join(WAIT)
+
+
+def test_a_caller_who_leaves_ends_its_wait(start, path):
+    begun, never = threading.Semaphore(0), threading.Event()
+    server = start(waiting(begun, never), workers=1)
+    sock = connect(path)
+    sock.sendall(encode_request({"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c"}, b"", 5000))
+    eventually(lambda: len(server._threads) == 2, "it waits, and another thread is in its place")
+    sock.close()
+    eventually(lambda: len(server._threads) == 1, "the wait has ended")

@@ -66,6 +66,10 @@ class Plugin:
         return self._answer(f"check {repair}")
 
     @hookimpl
+    def terway_edge_audit(self, leases):
+        return self._answer("audit", [])
+
+    @hookimpl
     def terway_edge_detach(self):
         self._answer("detach")
 
@@ -137,6 +141,7 @@ ROUTED = {
     "allocate": lambda d, name: d.allocate(name, SANDBOX, VIEW, 60.0),
     "attach": lambda d, name: d.attach(SANDBOX, lease(name), VIEW),
     "check True": lambda d, name: d.check(SANDBOX, lease(name), repair=True),
+    "audit": lambda d, name: d.audit(name, [lease(name)]),
     "detach": lambda d, name: d.detach(SANDBOX, lease(name)),
     "release": lambda d, name: d.release(lease(name)),
     "advertise": lambda d, name: d.advertise(name, RouteSet(), VIEW),
@@ -163,7 +168,7 @@ def test_an_absent_plugin_is_named(dispatcher, calls, hook):
 OBSERVERS = {
     "lease_granted": lambda d: d.lease_granted(lease()),
     "lease_released": lambda d: d.lease_released(lease()),
-    "cycle_done": lambda d: d.cycle_done(RouteSet()),
+    "cycle_done": lambda d: d.cycle_done(RouteSet(), VIEW),
     "metrics": lambda d: d.metrics(None),
 }
 
@@ -252,20 +257,29 @@ def test_errors_of_a_backend_reach_the_caller_as_they_are(dispatcher, answers):
     assert raised.value.after == 3
 
 
-def test_a_backend_is_told_how_long_its_caller_waits():
+def test_a_backend_that_needs_no_audit_has_nothing_that_is_broken(dispatcher, answers):
+    assert dispatcher.audit("silent", [lease("silent")]) == ()
+    answers["one", "audit"] = "all is well"
+    with pytest.raises(Bug, match="backend one answered audit with 'all is well'"):
+        dispatcher.audit("one", [lease()])
+
+
+def test_a_backend_is_told_how_long_its_caller_waits_and_whether_it_still_does():
     told = []
 
     class Patient:
         @hookimpl
-        def terway_edge_allocate(self, sandbox, deadline):
-            told.append(deadline)
+        def terway_edge_allocate(self, sandbox, deadline, cancelled):
+            told.extend((deadline, cancelled()))
             return lease("patient", sandbox)
 
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     manager.register(Patient(), name="patient")
-    Dispatcher(manager, lambda *failure: None).allocate("patient", SANDBOX, VIEW, 60.0)
-    assert told == [60.0]
+    dispatcher = Dispatcher(manager, lambda *failure: None)
+    dispatcher.allocate("patient", SANDBOX, VIEW, 60.0)
+    dispatcher.allocate("patient", SANDBOX, VIEW, 9.0, lambda: True)
+    assert told == [60.0, False, 9.0, True]
 
 
 def test_names_are_those_registered(dispatcher):

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from terway_edge.core.addresses import Prefix
 from terway_edge.core.eni_config import UNSAFE, read
 from terway_edge.core.eni_fields import Tag
 from terway_edge.core.eni_keys import EniConfig
@@ -41,11 +40,9 @@ def test_the_sample_of_ack_as_values() -> None:
     assert config.credential_path == Path("/var/addon/token-config")
     assert config.vswitches == {"cn-hangzhou-j": ("vsw-foo",), "cn-hangzhou-k": ("vsw-foo",)}
     assert config.eni_tags == {"ack.aliyun.com": "c7c3cfoo"}
-    assert config.service_cidrs == (Prefix.parse("192.168.0.0/16"),)
     assert config.all_security_groups == ("sg-foo",)
     assert (config.ip_stack, config.vswitch_selection_policy) == ("ipv4", "ordered")
-    assert (config.bandwidth, config.host_stack_cidrs) == (True, (Prefix.parse("169.254.20.10/32"),))
-    assert (config.mtu, config.access) == (None, None)
+    assert (config.bandwidth, config.mtu, config.access) == (True, None, None)
 
 
 def test_a_cluster_of_ones_own_needs_no_attention() -> None:
@@ -67,13 +64,8 @@ def test_defaults() -> None:
     assert (config.idle_ip_reclaim_interval_seconds, config.idle_ip_reclaim_batch_size) == (600, 5)
     assert (config.idle_ip_reclaim_jitter_factor, config.ip_pool_sync_period_seconds) == (0.1, 120)
     assert (config.enable_patch_pod_ips, config.enable_ip_prefix, config.ipv4_prefix_count) == (True, False, 0)
-    assert (config.bandwidth, config.mtu, config.host_stack_cidrs) == (True, None, ())
-    assert (config.vswitches, config.all_security_groups, config.rate_limit, config.backoff_override) == (
-        {},
-        (),
-        {},
-        {},
-    )
+    assert (config.bandwidth, config.mtu) == (True, None)
+    assert (config.vswitches, config.all_security_groups, config.rate_limit) == ({}, (), {})
 
 
 FULL: dict[str, Any] = {
@@ -111,7 +103,6 @@ def test_every_key_becomes_a_value_in_plain_units() -> None:
     config = usable(config_map(FULL, **{"10-terway.conf": {"mtu": 8500, "capabilities": {"bandwidth": False}}}))
     assert attention(config_map(FULL)) == {}
     assert config.region_id == "cn-hangzhou"
-    assert config.service_cidrs == (Prefix.parse("172.21.0.0/20"), Prefix.parse("fd00:172::/108"))
     assert config.all_security_groups == ("sg-1", "sg-2")
     assert config.eni_tag_filter == {"pool": "a"}
     assert config.blocked_tags == (
@@ -127,10 +118,6 @@ def test_every_key_becomes_a_value_in_plain_units() -> None:
     assert (config.idle_ip_reclaim_batch_size, config.idle_ip_reclaim_jitter_factor) == (3, 0.25)
     assert (config.ip_pool_sync_period_seconds, config.enable_patch_pod_ips) == (90, False)
     assert config.rate_limit == {"AssignPrivateIpAddresses": 100, "": 200}
-    backoff = config.backoff_override["eni_ops"]
-    assert (backoff.duration_seconds, backoff.factor, backoff.jitter, backoff.steps) == (1.5, 2.0, 0.0, 4)
-    assert (backoff.cap_seconds, backoff.initial_delay_seconds) == (60.0, 0.0)
-    assert config.extra_routes == (Prefix.parse("10.9.0.0/16"),)
     assert (config.enable_ip_prefix, config.ipv4_prefix_count) == (True, 5)
     assert (config.mtu, config.bandwidth) == (8500, False)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from terway_edge.core.eni_config import explain
+from terway_edge.core.eni_names import ACTIONS
 from terway_edge.core.eni_notes import Effect
 from tests.core.eni_samples import cni, config_map
 
@@ -28,7 +29,7 @@ def eni(key: str, value: Any, **others: Any) -> tuple[Effect, str]:
         ("max_pool_size", 2**40, "got 1099511627776, expected"),
         ("max_pool_size", True, "got True, expected a whole number without quotes"),
         ("max_pool_size", 5.0, "got 5.0, expected a whole number without quotes"),
-        ("ip_pool_sync_period", 120, "got 120, expected text in quotes (time between two looks"),
+        ("ip_pool_sync_period", 120, "got 120, expected text in quotes (how long addresses"),
         ("ip_pool_sync_period", "2 min", "got '2 min', expected a duration such as 120s or 1h30m"),
         ("idle_ip_reclaim_jitter_factor", 0.1, "got 0.1, expected text in quotes"),
         ("idle_ip_reclaim_jitter_factor", "1.5", """got '1.5', expected a number in quotes, "0".."1" """),
@@ -37,22 +38,12 @@ def eni(key: str, value: Any, **others: Any) -> tuple[Effect, str]:
         ("enable_patch_pod_ips", "true", "got 'true', expected true or false"),
         ("ip_stack", "ipv6", "got 'ipv6', expected 'ipv4' or 'dual'"),
         ("vswitch_selection_policy", "first", "got 'first', expected 'random', 'ordered' or 'most'"),
-        ("service_cidr", "10.0.0.0", "got '10.0.0.0', expected a CIDR such as 10.0.0.0/8: it has no prefix length"),
-        ("service_cidr", "10.0.0.0/8,10.1.0.0/16", "got '10.0.0.0/8,10.1.0.0/16', expected at most one IPv4 and one"),
-        ("extra_routes", ["10.0.0.0/8"], """[0]: got '10.0.0.0/8', expected an object with a CIDR, such as {"dst":"""),
-        ("extra_routes", [{"dst": "here"}], "[0]: expected a CIDR such as 10.0.0.0/8"),
         ("eni_tag_block_list", [{"value": "x"}], "[0]: expected an object with the texts key and"),
         ("eni_tags", {f"k{n}": "" for n in range(21)}, "expected at most 20 tags, which is what an ENI takes"),
         ("vswitches", {"z": "vsw-1"}, ".z: got 'vsw-1', expected a list"),
         ("vswitches", {"z": [""]}, ".z[0]: got '', expected text that should have at least 1 character"),
         ("security_groups", [f"sg-{n}" for n in range(11)], "got ["),
         ("rate_limit", {"DescribeVSwitches": 0}, ".DescribeVSwitches: got 0, expected"),
-        ("backoff_override", {"eni_ops": {"Steps": 1}}, ".eni_ops.Duration: is missing, add it ("),
-        (
-            "backoff_override",
-            {"eni_ops": {"Steps": 1, "Duration": "5s"}},
-            ".eni_ops.Duration: got '5s', expected nanoseconds, a whole number without quotes",
-        ),
         ("credential_path", "token", "got 'token', expected an absolute path, one that starts with /"),
         ("access_secret", 1234567, "got something else, expected text in quotes"),
     ],
@@ -192,20 +183,24 @@ def test_an_unknown_key_gets_the_nearest_known_one() -> None:
     assert eni("colour", 5) == (Effect.UNKNOWN, "is no key that Terway knows here")
 
 
-def test_names_inside_limits_and_backoffs() -> None:
-    backoff = {"Duration": 1, "Steps": 1}
-    data = config_map(
-        {
-            "rate_limit": {"DescribeVSwitch": 3, "DescribeVSwitches": 3},
-            "backoff_override": {"eni_op": backoff, "wait_leni": backoff, "eni_ops": backoff, "": backoff},
-        }
-    )
+def test_names_inside_limits() -> None:
+    limits = {"DescribeVSwitch": 3, "DescribeVSwitches": 3, "": 9, "DescribeNetworkInterfaceAttribute": 3}
+    data = config_map({"rate_limit": limits})
     assert [(note.key, note.effect, note.message) for note in explain(data) if note.key.count(".") > 1] == [
         (
             "eni_conf.rate_limit.DescribeVSwitch",
             Effect.UNKNOWN,
             "is no action that is called here, did you mean 'DescribeVSwitches'?",
         ),
-        ("eni_conf.backoff_override.eni_op", Effect.UNKNOWN, "is no wait, did you mean 'eni_ops'?"),
-        ("eni_conf.backoff_override.wait_leni", Effect.WITHOUT_EFFECT, "of a wait that does not exist here"),
+        (
+            "eni_conf.rate_limit.DescribeNetworkInterfaceAttribute",
+            Effect.WITHOUT_EFFECT,
+            "an action that is not called here",
+        ),
     ]
+
+
+def test_the_actions_are_those_that_the_client_calls() -> None:
+    from terway_edge.cloud.requests import ACTIONS as CALLED
+
+    assert set(ACTIONS) == {action.name for action in CALLED}

@@ -54,7 +54,7 @@ class Capacity:
 
 
 def capacity_of(network: ClusterNetwork) -> Capacity:
-    edge = tuple(_edge_range(prefix, network.pods_per_node) for prefix in network.edge_container_cidrs)
+    edge = tuple(edge_range(prefix, network.pods_per_node) for prefix in network.edge_container_cidrs)
     families = {item.prefix.family for item in edge}
     return Capacity(
         pods_per_node=network.pods_per_node,
@@ -81,7 +81,8 @@ def capacity_findings(network: ClusterNetwork, capacity: Capacity) -> Iterator[F
             yield Finding(Level.WARNING, f"instance_types[{n}]", message)
 
 
-def _edge_range(prefix: Prefix, pods: int) -> EdgeRange:
+def edge_range(prefix: Prefix, pods: int) -> EdgeRange:
+    """How an edge container CIDR is divided if each node has room for so many pods."""
     needed = BITS[prefix.family] - (pods - 1).bit_length()
     length = NODE_LENGTH6 if prefix.family == 6 and prefix.length <= NODE_LENGTH6 <= needed else needed
     return EdgeRange(prefix, length, 1 << (length - prefix.length) if length >= prefix.length else 0)

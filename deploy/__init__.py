@@ -1,0 +1,1 @@
+"""How the product is installed on a cluster: definitions, manifests, chart."""
