@@ -43,10 +43,11 @@ from terway_edge.core.errors import EdgeError, KernelError
 from terway_edge.core.host_ports import HostPorts
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Condition, StopReason
+from terway_edge.core.node_conditions import NETWORK_UNAVAILABLE, network_serving
 from terway_edge.core.plans import Link
 from terway_edge.core.plugins import build_plugins, find_plugins
 from terway_edge.core.plumbing import Plumbing
-from terway_edge.core.ports import ClusterSource, Firewall, Kernel, Stored
+from terway_edge.core.ports import ClusterSource, Firewall, Kernel, StatusEntry, Stored
 
 log = logging.getLogger(__name__)
 
@@ -170,6 +171,7 @@ class Agent:
         housekeeper = Housekeeper(
             [
                 Chore("heartbeat", PERIOD, heartbeat),
+                Chore("condition of the network", PERIOD, self._tell_network),
                 Chore("audit", settings.routes.resync_seconds, self._repair.audit),
                 Chore("repair", CATCH_UP, self._repair.catch_up),
                 Chore("garbage collection", settings.gc.period_seconds, self._collect, first=0),
@@ -181,6 +183,7 @@ class Agent:
         housekeeper.start()
         if settings.cni.install:
             self._install()
+        self._tell_network()
         if settings.metrics.enabled:
             self._serve_metrics()
         why_not = self._service.why_not()
@@ -258,6 +261,13 @@ class Agent:
 
     def _beat(self, path: Path) -> None:
         beat(path, self._clock.now())
+
+    def _tell_network(self) -> None:
+        """That pods of this node get a network. An agent that is gone for long cannot take that back: the control
+        plane does."""
+        if not self._service.why_not():
+            name = self._settings.node_name
+            self._source.write_status(StatusEntry("Node", name, NETWORK_UNAVAILABLE, network_serving()))
 
     def _install(self) -> None:
         """Publish the CNI configuration: the runtime sends pods from now on."""

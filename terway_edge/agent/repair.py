@@ -103,7 +103,8 @@ class Repair:
         links = plugged_sandboxes(self._kernel.dump(Link))
         present: set[Item] = set(self._kernel.dump(FibRoute, Where(proto=PROTO)))
         present.update(self._kernel.dump(Neighbour))
-        broken, whole = [], []
+        broken: list[Lease] = []
+        whole: list[Lease] = []
         for lease in leases:
             if (link := links.get(lease.key)) is not None:
                 is_whole = link.up and present.issuperset(host_items(lease, link.ifindex))

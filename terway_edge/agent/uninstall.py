@@ -18,9 +18,10 @@ from terway_edge.core.config import Settings
 from terway_edge.core.context import BackendContext
 from terway_edge.core.errors import KernelError
 from terway_edge.core.ipam import Ipam
+from terway_edge.core.node_conditions import NETWORK_UNAVAILABLE
 from terway_edge.core.plugins import find_plugins
 from terway_edge.core.plumbing import Plumbing
-from terway_edge.core.ports import ClusterSource, Kernel
+from terway_edge.core.ports import ClusterSource, Kernel, StatusEntry
 
 if TYPE_CHECKING:
     from terway_edge.kernel.nft import NftFirewall
@@ -53,6 +54,7 @@ def uninstall_node(settings: Settings) -> Iterator[Told]:
         routes = len(routes_of_ours(kernel))
         had_table = _has_table(firewall)
         yield from stop_plugins(find_plugins(settings.plugins.disabled), context)
+        context.statuses.write_status(StatusEntry("Node", settings.node_name, NETWORK_UNAVAILABLE, None))
         yield unplug_pods(kernel)
         yield remove_routes(kernel, routes)
         yield from _remove_table(firewall, had_table)

@@ -133,7 +133,7 @@ class Ens:
         if wish.ipv6 or wish.ipv4_prefixes or wish.ipv6_prefixes:
             raise _refused(requests.ENS_ASSIGN, "ENS assigns IPv4 addresses and nothing else; set ip_stack to ipv4")
         with self._turns.turn(wish.eni, deadline):
-            growth = Growth(wish.before, self._known(wish.eni, deadline).addresses)
+            growth = Growth(wish.before, self._known(wish.eni, deadline).addresses, wish.parted)
             try:
                 self._grow(wish, growth, deadline)
             except CloudError as error:
@@ -189,7 +189,7 @@ class Ens:
                 answer = self._client.call(
                     requests.ENS_ASSIGN, {"NetworkInterfaceId": wish.eni}, deadline, repeatable=False
                 )
-                growth.see(shapes.assigned(answer))
+                growth.take(shapes.assigned(answer))
             except CloudError as error:
                 if error.cause is not Cause.UNAVAILABLE:
                     raise

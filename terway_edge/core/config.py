@@ -25,6 +25,7 @@ from terway_edge.core.fields import (
     Regex,
 )
 from terway_edge.core.selection import PoolRule
+from terway_edge.core.selectors import Selector
 
 PLUGIN_NAME = r"^[a-z][a-z0-9_]*$"
 MAX_MTU = 65535  # bytes; what a veth takes (ETH_MAX_MTU)
@@ -204,6 +205,44 @@ class Gc(Section):
     grace_seconds: float = Field(120, ge=0, le=86400, description="seconds a sandbox must be gone before it is freed")
 
 
+class Controlplane(Section):
+    """What the control plane does for the whole cluster; agents do not look at it."""
+
+    allocate_pod_cidrs: bool = Field(
+        False, description="whether edge nodes without a pod CIDR get one; not if the controller-manager gives them"
+    )
+    pod_cidr_ranges: tuple[Cidr, ...] = Field(
+        (), description="list of Edge container CIDRs that pod CIDRs are taken from, in order; of one or both families"
+    )
+    pods_per_node: int = Field(
+        128, ge=1, le=65536, description="most pods of an edge node, 1..65536: the size of its pod CIDR follows from it"
+    )
+    pod_cidr_selector: LabelSelector = Field(
+        Selector(), description="label selector of the edge nodes that get one, or all()"
+    )
+    service_cidrs: tuple[Cidr, ...] = Field((), description="list of the CIDRs of Services: no pod CIDR overlaps them")
+    reserved_cidrs: tuple[Cidr, ...] = Field((), description="list of CIDRs that no pod CIDR overlaps")
+    pod_cidr_rest_seconds: float = Field(
+        600, ge=0, le=86400, description="seconds before another node gets what a deleted one had, 0..86400"
+    )
+    agent_grace_seconds: float = Field(
+        120,
+        ge=0,
+        le=86400,
+        description="seconds that an agent may be silent before its node gets no new pods, 0..86400; 0: for ever",
+    )
+    orphan_enis: Literal["delete", "tell", "ignore"] = Field(
+        "delete", description="what becomes of ENIs that agents made for instances that are gone"
+    )
+
+    @model_validator(mode="after")
+    def _knows_what_to_give(self) -> Controlplane:
+        for name in ("pod_cidr_ranges", "service_cidrs"):
+            if self.allocate_pod_cidrs and not getattr(self, name):
+                raise ValueError(f"allocate_pod_cidrs is true and {name} is empty: set it")
+        return self
+
+
 class Settings(Section):
     node_name: str = Field(
         min_length=1, max_length=253, description="name of this node's Node object; else NODE_NAME, else the hostname"
@@ -230,6 +269,7 @@ class Settings(Section):
     metrics: Metrics = Field(Metrics(), description="metrics and health endpoint")
     log: Log = Field(Log(), description="log output")
     gc: Gc = Field(Gc(), description="collection of what lost pods left behind")
+    controlplane: Controlplane = Field(Controlplane(), description="what is done once for the whole cluster")
 
     @model_validator(mode="after")
     def _mtu_carries_ipv6(self) -> Settings:

@@ -103,7 +103,7 @@ class Manager:
                 if lease is not None:
                     return lease
                 if cancelled():
-                    raise Retry(f"container {sandbox.container_id} is not wanted any more")
+                    raise Retry(f"nobody waits for an address of container {sandbox.container_id} any more")
                 self._await(sandbox.key, stamp, deadline, shortage, cancelled)
 
     def release(self, lease: Lease) -> None:

@@ -42,6 +42,9 @@ class Caller:
     def gone(self) -> bool:
         return self.left.is_set()
 
+    def keeps_waiting(self) -> bool:
+        return not self.left.is_set()
+
 
 class Agent:
     """What the agent has around a backend, on the harness' kernel: its CNI service and its repair."""
@@ -143,7 +146,7 @@ def one_that_waits(directory: Path) -> Iterator[tuple[Agent, Sandbox, Caller, Fu
 def test_a_del_ends_the_wait_of_its_add_at_once(tmp_path: Path) -> None:
     with one_that_waits(tmp_path) as (agent, sandbox, _, adding):
         agent.service.delete(sandbox, agent.harness.clock.now() + SOON)
-        with pytest.raises(Retry, match=f"{sandbox.container_id} is not wanted any more"):
+        with pytest.raises(Retry, match=f"nobody waits for an address of container {sandbox.container_id}"):
             adding.result(SOON)
         assert agent.report.details["waiting"] == 0
 
@@ -151,7 +154,7 @@ def test_a_del_ends_the_wait_of_its_add_at_once(tmp_path: Path) -> None:
 def test_a_caller_who_leaves_ends_the_wait_of_its_add(tmp_path: Path) -> None:
     with one_that_waits(tmp_path) as (agent, sandbox, caller, adding):
         caller.left.set()
-        with pytest.raises(Retry, match=f"{sandbox.container_id} is not wanted any more"):
+        with pytest.raises(Retry, match=f"nobody waits for an address of container {sandbox.container_id}"):
             adding.result(SOON)
         assert agent.report.details["waiting"] == 0
 

@@ -169,6 +169,19 @@ def test_nothing_is_grown_for_pods_that_wait_for_a_vswitch_to_be_read() -> None:
     assert (rig.served, rig.cloud.made("assign", "create_eni")) == (7, 0)
 
 
+def test_no_eni_is_made_for_pods_that_one_of_an_unread_vswitch_will_serve() -> None:
+    rig = settled(Policy(max_pool_size=0), vswitches={"vsw-a": "10.0.0.0/24", "vsw-b": "10.0.1.0/24"})
+    rig.cloud.faults["vswitches"] = [Fault.BEFORE] * 100
+    eni = rig.cloud.add_eni(5, "vsw-b")
+    rig.run(120)
+    rig.want("pod")
+    rig.run(30)
+    assert (rig.served, rig.cloud.made("create_eni")) == (0, 0)
+    rig.cloud.faults = {}
+    rig.run(60)
+    assert rig.address("pod") in eni.addresses
+
+
 def test_while_no_vswitch_can_be_read_no_eni_is_made() -> None:
     rig = Rig(Policy(max_pool_size=0))
     rig.cloud.faults["vswitches"] = [Fault.DENIED] * 100

@@ -168,7 +168,7 @@ def test_a_wait_that_nobody_wants_ends(make: Callable[..., Node]) -> None:
         waiting = pods.submit(node.manager.acquire, sandbox, "test", deadline, nobody.is_set)
         node.await_(lambda: node.cloud.made("assign") >= 1)
         nobody.set()
-        with pytest.raises(Retry, match="container second is not wanted any more"):
+        with pytest.raises(Retry, match="nobody waits for an address of container second any more"):
             waiting.result(SOON)
     node.await_(lambda: node.manager.details()["waiting"] == 0)
     node.cloud.outage = None
