@@ -54,6 +54,7 @@ log = logging.getLogger(__name__)
 FIRST_ROUTES = 5.0  # seconds the start waits for the advertisers' first set
 DRAIN = 10.0  # seconds requests in flight have at stop
 CATCH_UP = 1.0  # seconds between looks at what somebody keeps undoing
+REPORTS = 5.0  # seconds between the reports of plugins that advertise nothing
 
 
 class Agent:
@@ -174,6 +175,7 @@ class Agent:
                 Chore("condition of the network", PERIOD, self._tell_network),
                 Chore("audit", settings.routes.resync_seconds, self._repair.audit),
                 Chore("repair", CATCH_UP, self._repair.catch_up),
+                Chore("reports", REPORTS, self._hear_backends),
                 Chore("garbage collection", settings.gc.period_seconds, self._collect, first=0),
                 Chore("store repair", max(settings.ipam.cooldown_seconds, 1.0), self._mend_store),
             ],
@@ -245,6 +247,12 @@ class Agent:
         for key in links:
             if self._ipam.get(key) is None:
                 self._service.drop_orphan(key)
+
+    def _hear_backends(self) -> None:
+        """Advertisers are asked after each set of routes."""
+        for name in set(self._reconciler.active) - set(self._dispatcher.advertisers):
+            report = self._dispatcher.report(name)
+            self._conditions.say(name, *(report.conditions if report else ()))
 
     def _config_map(self, name: str) -> Mapping[str, object] | None:
         """Plugins are built before the reconciler is, and ask later."""

@@ -21,6 +21,7 @@ COMMANDS = (
     "plan",
     "maxpods",
     "uninstall",
+    "controlplane",
     "lab",
     "emulator",
 )
@@ -91,6 +92,10 @@ def build_parser(
     uninstall = commands.add_parser("uninstall", help="remove everything of ours from this node, and nothing else")
     add_config_option(uninstall)
     uninstall.set_defaults(run=_uninstall)
+
+    controlplane = commands.add_parser("controlplane", help="do what the cluster needs once, if no other copy does")
+    add_config_option(controlplane)
+    controlplane.set_defaults(run=_controlplane)
 
     lab = commands.add_parser("lab", help="a LAN of edge nodes in network namespaces, with real agents and pods")
     lab.set_defaults(run=_lab)
@@ -201,6 +206,12 @@ def _uninstall(arguments: argparse.Namespace) -> int:
         print(line.text, file=sys.stdout if line.is_done else sys.stderr)
         is_done &= line.is_done
     return 0 if is_done else 1
+
+
+def _controlplane(arguments: argparse.Namespace) -> int:
+    from terway_edge.cli.controlplane import run
+
+    return run(arguments)
 
 
 def _emulator(arguments: argparse.Namespace) -> int:

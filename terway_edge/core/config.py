@@ -71,7 +71,7 @@ class Cloud(Section):
     )
     credentials: Literal["auto", "environment", "path", "role"] = Field(
         "auto",
-        description="where the AccessKey comes from; auto: credentials_path, environment, those of eni-config, RAM role",
+        description="source of the AccessKey; auto: credentials_path, environment, those of eni-config, RAM role",
     )
     credentials_path: AbsolutePath | None = Field(
         None, description="file with credentials, or directory as a Secret is mounted; read again when it changes"

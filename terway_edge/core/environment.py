@@ -31,7 +31,8 @@ def overlay(
 ) -> tuple[dict[str, Any], dict[Path, str], list[str]]:
     """(the mapping with the environment's values, variable by path, mistakes).
 
-    Lists are written as JSON or separated by commas, mappings as JSON; an empty variable empties a list and unsets an optional value.
+    Lists are written as JSON or separated by commas, mappings as JSON; an empty variable empties a list and unsets an
+    optional value.
     A variable with our prefix and without `__` that is no key is left alone: Kubernetes sets such for Services.
     """
     known = {name: (path, field) for name, path, field in variables(model)}

@@ -227,9 +227,10 @@ class FakeCloud(FakeEnis):
         )
 
     def _growth(self, wish: AddressWish) -> tuple[Item, ...] | None:
-        """Without tokens: what the ENI has more than before."""
-        found = self._find("assign", wish.eni)
-        return tuple(item for item in _items(found) if item not in wish.before)[: wish.ipv4] or None
+        """Without tokens: what a list shows that the ENI has more than before."""
+        found = self._shown().get(wish.eni) or self._find("assign", wish.eni)
+        known = {*wish.before, *wish.parted}
+        return tuple(item for item in _items(found) if item not in known)[: wish.ipv4] or None
 
     def _grow(self, eni: Eni, wish: AddressWish) -> Eni:
         if not self._features.assigns_many:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.system.machine import until
+from tests.system.machine import POD_CIDR, node_manifest, until
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -219,3 +219,19 @@ def test_connections_of_a_pod_end_within_a_second_after_its_del(machine):
     machine.delete(one)
     until(lambda: not machine.connections(address1), "connections of the dead pod are gone", 1.0)
     assert machine.connections(address2) == others
+
+
+def test_a_cloud_node_that_cannot_reach_its_cloud_says_so(stopped):
+    stopped.settings["cloud"] = {"metadata_url": "http://127.0.0.1:9", "protocol": "http", "proxy": ""}
+    manifest = node_manifest("n1", "192.0.2.10", POD_CIDR)
+    manifest["metadata"]["labels"] = {}
+    stopped.write("n1", manifest)
+    stopped.start()
+    pod = stopped.new_pod()
+    status, error = stopped.cni("ADD", pod, TERWAY_EDGE_BUDGET_MS="3000")
+    assert (status, error["code"]) == (1, 11)
+    assert "no address in time" in error["msg"]
+    events = stopped.manifests / "events.jsonl"
+    until(lambda: events.exists() and "InstanceUnknown" in events.read_text(), "the condition is an event", 20.0)
+    conditions = {each["reason"]: each["message"] for each in stopped.ask("status")["conditions"]}
+    assert "127.0.0.1" in conditions["InstanceUnknown"]

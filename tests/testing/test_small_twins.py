@@ -1,4 +1,4 @@
-"""The clock, the lists of events and statuses, the store and the firewall of the testing kit."""
+"""The clock, the lists of events, statuses and annotations, the store and the firewall of the testing kit."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ import pytest
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.errors import Retry
 from terway_edge.core.models import Lease, Sandbox
-from terway_edge.core.ports import Cooling, Event, Masquerade, StatusEntry, Stored
-from terway_edge.testing import FakeClock, MemoryFirewall, MemoryStore, RecordedEvents, RecordedStatuses
+from terway_edge.core.ports import Annotation, Cooling, Event, Masquerade, StatusEntry, Stored
+from terway_edge.testing import (
+    FakeClock,
+    MemoryAnnotations,
+    MemoryFirewall,
+    MemoryStore,
+    RecordedEvents,
+    RecordedStatuses,
+)
 
 ADDRESSES = (Address.parse("10.0.0.5"), Address.parse("2001:db8::5"))
 LEASE = Lease(Sandbox("c1", "eth0", pod_uid="u1"), ADDRESSES, "test", ("four", "six"), 1.0)
@@ -42,6 +49,40 @@ def test_statuses_are_replaced_removed_and_not_written_twice():
     assert statuses.entries == {("BGPPeer", "lan-1", "n1"): {"state": "Established"}}
     statuses.write_status(removed)
     assert (statuses.entries, statuses.writes) == ({}, [entry, changed, removed])
+
+
+def test_annotations_are_replaced_removed_and_not_written_twice():
+    annotations = MemoryAnnotations()
+    first = Annotation("Pod", "web", "default", "a", "1")
+    changed, removed, other = first._replace(value="2"), first._replace(value=None), first._replace(key="b")
+    for each in (removed, first, first, other, changed):
+        annotations.write_annotation(each)
+    assert annotations.of("Pod", "web", "default") == {"a": "2", "b": "1"}
+    annotations.write_annotation(removed)
+    assert annotations.of("Pod", "web", "default") == {"b": "1"}
+    assert annotations.writes == [first, other, changed, removed]
+    assert annotations.of("Pod", "web", "another") == annotations.of("Node", "web") == {}
+
+
+def test_an_annotation_for_an_earlier_pod_of_the_name_is_left_out():
+    annotations = MemoryAnnotations()
+    annotations.uids["Pod", "default", "web"] = "new"
+    wanted = Annotation("Pod", "web", "default", "a", "1", "old")
+    annotations.write_annotation(wanted)
+    assert annotations.writes == []
+    annotations.write_annotation(wanted._replace(uid="new"))
+    annotations.write_annotation(wanted._replace(value="2", uid=""))
+    assert annotations.of("Pod", "web", "default") == {"a": "2"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kind": "Service"}, {"namespace": ""}, {"kind": "Node"}, {"name": ""}, {"key": ""}, {"value": 7}],
+    ids=str,
+)
+def test_an_annotation_that_no_server_takes_fails_the_test(wrong):
+    with pytest.raises(AssertionError):
+        MemoryAnnotations().write_annotation(Annotation("Pod", "web", "default", "a", "1")._replace(**wrong))
 
 
 def test_store_gives_back_what_a_new_process_would_find():
