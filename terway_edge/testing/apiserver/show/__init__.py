@@ -1,0 +1,1 @@
+"""What is shown of objects: tables, metadata alone, discovery documents, OpenAPI documents."""
