@@ -49,6 +49,7 @@ def node_view(
         peers,
         secrets,
         snapshot.peers_in_sync,
+        snapshot.is_live,
     )
 
 

@@ -158,7 +158,8 @@ class NodeView:
     """Everything that concerns this node: itself, its uplink, and the other nodes that carry pods.
 
     Nodes of hostNetwork pools and ignored nodes are already left out. `in_sync` is False until the first whole
-    listing of Nodes was seen, `peers_in_sync` until that of BGPPeers: until then nothing may be pruned. `peers` are
+    listing of Nodes was seen, `peers_in_sync` until that of BGPPeers: until then nothing may be pruned. `is_live` is
+    False while this is what an earlier process saw last. `peers` are
     the BGPPeers in force, oldest first, each with the speakers that it has against its rivals
     (`core.peer_rules.effective_peers`). `secrets` are the passwords of those that this node is a speaker of, as far
     as they are known.
@@ -172,6 +173,7 @@ class NodeView:
     peers: tuple[BgpPeer, ...] = ()
     secrets: Mapping[SecretRef, Secret] = field(default_factory=dict)
     peers_in_sync: bool = True
+    is_live: bool = True
 
 
 class Scope(StrEnum):

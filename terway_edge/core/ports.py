@@ -232,7 +232,8 @@ class Problem(NamedTuple):
 
 class Snapshot(NamedTuple):
     """The cluster's objects as last seen. `in_sync` is False while the first listing of Nodes is not complete,
-    `peers_in_sync` while that of BGPPeers is not.
+    `peers_in_sync` while that of BGPPeers is not. `is_live` is False while something of it is what an earlier process
+    saw last, which may be old.
 
     `secrets` are those that some BGPPeer refers to, as far as they exist and can be used. `config_maps` are the `data`
     of those of namespace kube-system that the source knows, by name.
@@ -245,6 +246,7 @@ class Snapshot(NamedTuple):
     secrets: Mapping[SecretRef, Secret] = MappingProxyType({})
     peers_in_sync: bool = True
     config_maps: Mapping[str, Mapping[str, object]] = MappingProxyType({})
+    is_live: bool = True
 
 
 class ClusterSource(Events, Statuses, Annotations, Protocol):

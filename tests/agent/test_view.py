@@ -52,3 +52,9 @@ def test_a_password_that_changes_makes_another_view_and_is_not_shown():
     second = node_view("node-1", snapshot, None)
     assert second != first
     assert "hunter2" not in repr(second)
+
+
+def test_a_view_of_a_cached_cluster_is_another_one_than_that_of_a_live_one():
+    cached, live = (node_view("node-1", Snapshot(NODES, is_live=is_live), None) for is_live in (False, True))
+    assert (cached.is_live, live.is_live) == (False, True)
+    assert cached != live

@@ -341,3 +341,27 @@ def test_a_plan_is_not_changed_by_what_comes_after_it() -> None:
     made.left(SPEAKER.address)
     made.plan([target(1, spec=SECOND)], NOW, in_sync=True)
     assert plan.memory.keys() == {SPEAKER.address}
+
+
+# --- what an earlier process saw of the cluster -----------------------------------------------------------------------
+
+
+def meds(plan: Plan) -> set[int]:
+    return {wish.attributes.med for wish in plan.wishes}
+
+
+def test_a_cached_listing_opens_sessions_and_peers_prefer_those_who_know_better() -> None:
+    made = planner(NOTHING)
+    plan = made.plan([target(1, 2)], NOW, in_sync=True, is_live=False)
+    assert prefixes(plan) == [1, 2]
+    assert (meds(plan), plan.conditions) == ({100}, ())
+    assert meds(made.plan([target(1, 2)], NOW + 1, in_sync=True)) == {0}
+
+
+def test_a_cached_listing_is_not_the_one_that_the_guard_waits_for() -> None:
+    """It equals what was announced, of course; the first of this life may still have shrunk."""
+    made = planner(before(*range(10)))
+    made.plan([target(*range(10))], NOW, in_sync=True, is_live=False)
+    plan = made.plan([target(1)], NOW + 60, in_sync=True)
+    assert prefixes(plan) == list(range(10))
+    assert reasons(plan.conditions) == ["RoutesHeld"]

@@ -170,7 +170,7 @@ class Bgp:
         found = targets(view, self._passwords) if NAME in view.selection.advertisers else Targets(())
         now = self._context.clock.now()
         unclear = found.unclear if view.peers_in_sync else self._planner.memory.keys() | found.unclear
-        plan = self._planner.plan(found.targets, now, in_sync=routes.in_sync, unclear=unclear)
+        plan = self._planner.plan(found.targets, now, in_sync=routes.in_sync, is_live=view.is_live, unclear=unclear)
         is_new = any(
             address not in self._saved or self._saved[address].spec != remembered.spec
             for address, remembered in plan.memory.items()

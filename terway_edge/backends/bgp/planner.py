@@ -25,7 +25,7 @@ from terway_edge.core.models import Condition
 FEW = 2
 """So many nodes may vanish at once in any cluster."""
 LIVE, CACHED = 0, 100
-"""MED of routes from a whole listing, and of routes of which some are only remembered: peers prefer the lower."""
+"""MED of routes from a whole listing, and of those that are only remembered, or among such: peers prefer the lower."""
 
 
 class Target(NamedTuple):
@@ -68,10 +68,18 @@ class Planner:
         return dict(self._memory)
 
     def plan(
-        self, targets: Iterable[Target], now: float, *, in_sync: bool, unclear: Container[Address] = frozenset()
+        self,
+        targets: Iterable[Target],
+        now: float,
+        *,
+        in_sync: bool,
+        is_live: bool = True,
+        unclear: Container[Address] = frozenset(),
     ) -> Plan:
         """:param targets: at most one for a peer's address.
         :param in_sync: False until the cluster's first whole listing: then what is missing is merely not known yet.
+        :param is_live: False while that listing is what an earlier process saw: it counts, and the first of this life
+            is still to come.
         :param unclear: peers that are wanted while their specification cannot be had: they stay as they are.
         """
         wishes: list[Wish] = []
@@ -80,7 +88,7 @@ class Planner:
         for target in targets:
             wanted.add(target.spec.address)
             conditions += target.announced.conditions
-            wish = self._wish(target, now, conditions, in_sync=in_sync)
+            wish = self._wish(target, now, conditions, in_sync=in_sync, is_live=is_live)
             if wish is not None:
                 wishes.append(wish)
         for address, remembered in self._memory.items():
@@ -99,7 +107,9 @@ class Planner:
         self._memory.pop(address, None)
         self._earlier.pop(address, None)
 
-    def _wish(self, target: Target, now: float, conditions: list[Condition], *, in_sync: bool) -> Wish | None:
+    def _wish(
+        self, target: Target, now: float, conditions: list[Condition], *, in_sync: bool, is_live: bool
+    ) -> Wish | None:
         spec, remembered = target.spec, self._memory.get(target.spec.address)
         announcements, attributes = target.announced.announcements, target.attributes
         if not in_sync:
@@ -108,6 +118,8 @@ class Planner:
                 return None
             conditions.append(_from_memory(spec))
             announcements = _overlaid(remembered.announcements, announcements)
+            attributes = replace(attributes, med=CACHED)
+        elif not is_live:
             attributes = replace(attributes, med=CACHED)
         elif held := self._held_back(target, now):
             conditions.append(held)
