@@ -24,12 +24,12 @@ from terway_edge.core.fields import (
     LabelSelector,
     Regex,
 )
+from terway_edge.core.plans import MIN_MTU6
 from terway_edge.core.selection import PoolRule
 from terway_edge.core.selectors import Selector
 
 PLUGIN_NAME = r"^[a-z][a-z0-9_]*$"
 MAX_MTU = 65535  # bytes; what a veth takes (ETH_MAX_MTU)
-MIN_MTU6 = 1280  # bytes; RFC 8200, section 5
 HOST_AND_PORT = r"^([A-Za-z0-9._-]+(:[0-9]{1,5})?)?$"
 
 

@@ -15,6 +15,7 @@ from terway_edge.core.models import Attachment, Bandwidth, Lease, Sandbox
 from terway_edge.core.names import link_alias, link_macs, link_name
 from terway_edge.core.plans import (
     HOST,
+    MIN_MTU6,
     Change,
     FibRoute,
     Item,
@@ -65,15 +66,16 @@ def attach_plan(
     veth = Veth(
         link_name(key), host_link, host_mac, link_alias(key), mtu, netns, sandbox.ifname, pod_link, pod_mac
     )  # fmt: skip
+    has_ipv6 = mtu >= MIN_MTU6
     # The host end is up and reachable first, so that what the pod's end announces when it comes up is heard.
     host = [
         Change(Verb.ADD, veth),
-        Change(Verb.REPLACE, LinkSetting(host_link, up=True, conf4=HOST_CONF4, addr_gen_none=True)),
+        Change(Verb.REPLACE, LinkSetting(host_link, up=True, conf4=HOST_CONF4, addr_gen_none=has_ipv6)),
         *(Change(Verb.ADD, item) for item in host_items(lease, host_link)),
         *(Change(Verb.ADD, rule) for rule in rules),
         *(Change(Verb.REPLACE, item) for item in _shaping(sandbox.bandwidth, host_link, mtu, egress=False)),
     ]
-    pod = [Change(Verb.REPLACE, LinkSetting(pod_link, conf4=POD_CONF4, addr_gen_none=True))]
+    pod = [Change(Verb.REPLACE, LinkSetting(pod_link, conf4=POD_CONF4, addr_gen_none=has_ipv6))]
     families = sorted({address.family for address in lease.addresses})
     if 6 in families:
         # A router advertisement must never change a pod's routes; announce the address when it appears.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from terway_edge.core.config import MIN_MTU6
 from terway_edge.core.eni_keys import EniConfig
+from terway_edge.core.plans import MIN_MTU6
 
 
 class Correction(NamedTuple):

@@ -22,6 +22,8 @@ from terway_edge.core.addresses import Address, Prefix
 
 PROTO = 158
 """rtnetlink protocol number on every route and rule of ours: the mark by which a new process knows its own."""
+MIN_MTU6 = 1280
+"""Bytes; a link with less has no IPv6 at all (RFC 8200, section 5)."""
 MAIN = 254
 """The main routing table (RT_TABLE_MAIN)."""
 COVER_METRIC = 4294967295
@@ -64,7 +66,8 @@ class LinkSetting(NamedTuple):
     """State of an existing link; None leaves a property as it is. Only REPLACE.
 
     `conf4` are (IPV4_DEVCONF_* number, value) pairs set through IFLA_INET_CONF, which needs no writable /proc/sys.
-    `addr_gen_none` keeps the kernel from making IPv6 link-local addresses.
+    `addr_gen_none` keeps the kernel from making IPv6 link-local addresses, and is refused where there is no IPv6.
+    `mac` is 6 bytes.
     """
 
     link: int
@@ -72,6 +75,7 @@ class LinkSetting(NamedTuple):
     mtu: int | None = None
     conf4: tuple[tuple[int, int], ...] = ()
     addr_gen_none: bool = False
+    mac: bytes | None = None
 
 
 class LinkAddress(NamedTuple):

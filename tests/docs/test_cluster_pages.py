@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from terway_edge.agent.netconf import BYTE_ANNOTATIONS, RATE_ANNOTATIONS
+from terway_edge.core.node_conditions import NETWORK_UNAVAILABLE
 from terway_edge.eni.publishing import MAX_PODS, POD_IPS, SUFFICIENT_IP
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def names_in(text: str, column: int) -> set[str]:
 
 def test_annotations_and_conditions() -> None:
     assert names_in(section("Annotations"), 1) == {MAX_PODS, POD_IPS}
-    assert names_in(section("Conditions of Nodes"), 0) == {SUFFICIENT_IP}
+    assert names_in(section("Conditions of Nodes"), 0) == {SUFFICIENT_IP, NETWORK_UNAVAILABLE}
 
 
 def test_every_event_that_is_no_condition() -> None:

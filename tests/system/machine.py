@@ -81,6 +81,7 @@ class Machine:
         }
         try:
             self.netns, self.peer = self._namespace(), self._namespace()
+            self.entry = ["nsenter", f"--net=/run/netns/{self.netns}"]  # how the agent gets to its node
             self.ip(f"link add lan0 type veth peer name eth0 netns {self.peer}", "link set lo up", "link set lan0 up")
             self.ip("addr add 192.0.2.10/24 dev lan0")
             peer = ["link set lo up", "link set eth0 up"]
@@ -224,7 +225,7 @@ class Machine:
         self._starts += 1
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["nsenter", f"--net=/run/netns/{self.netns}", "--", *self.command("agent")],
+                [*self.entry, "--", *self.command("agent")],
                 stdout=log,
                 stderr=log,
                 cwd=REPOSITORY,
