@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from terway_edge.cni.wire import WireError, call
+from terway_edge.lab.cluster import Cluster
 from terway_edge.lab.configuring import settings
 from terway_edge.lab.errors import LabError
 from terway_edge.lab.hosts import Host
@@ -33,7 +34,7 @@ class Agent:
         self,
         node: Host,
         directory: Path,
-        manifests: Path,
+        cluster: Cluster,
         processes: Processes,
         node_pools: Sequence[Mapping[str, Any]] = (),
     ) -> None:
@@ -46,7 +47,8 @@ class Agent:
         self._process: subprocess.Popen[bytes] | None = None
         for name in ("run", "state", "bin", "net.d"):
             (directory / name).mkdir(mode=0o700, parents=True)
-        self._config.write_text(yaml.safe_dump(settings(node, directory, manifests, node_pools), sort_keys=False))
+        content = settings(node, directory, cluster.section(node, directory), node_pools)
+        self._config.write_text(yaml.safe_dump(content, sort_keys=False))
 
     def start(self) -> None:
         command = [sys.executable, "-m", "terway_edge.cli.main", "agent", "--config", str(self._config)]

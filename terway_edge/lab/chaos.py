@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from terway_edge.lab import clouds, topology
+from terway_edge.lab import clouds
 from terway_edge.lab.acts import Deed, judge
 from terway_edge.lab.agents import Agent
 from terway_edge.lab.cloud_process import CloudProcess
-from terway_edge.lab.cluster import Manifests
+from terway_edge.lab.cluster import Cluster
 from terway_edge.lab.convergence import Convergence, Good, wait_until_none
 from terway_edge.lab.errors import LabError
 from terway_edge.lab.fabric import Fabric, Switch
-from terway_edge.lab.hosts import Host
+from terway_edge.lab.guests import come_and_go
 from terway_edge.lab.lans import LAST_OF_FIRST_LAN, LabNode
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.outcome import Outcome
 from terway_edge.lab.peers import SECRET, secret_object
-from terway_edge.lab.pods import LabPod, lab_pod
+from terway_edge.lab.pods import LabPod
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.routers import RibPath
 from terway_edge.lab.streams import INTERVAL, Stream
@@ -32,8 +32,6 @@ GONE = 0.5  # seconds that a speaker is away at least
 ANSWER_LIMIT = 5.0  # seconds until every stream has the next answers
 ANSWERS = 3
 CALM_LIMIT = 20.0  # seconds until an agent that was throttled has called again
-EXTRA = 100
-"""The number of the first pod that comes and goes, above all others."""
 MANY = 6
 """Pods, one more than a node keeps addresses ready for."""
 REFUSED = 3
@@ -46,23 +44,26 @@ class Chaos:
         self,
         agents: Mapping[str, Agent],
         pods: Sequence[LabPod],
-        manifests: Manifests,
+        cluster: Cluster,
         fabric: Fabric,
         cloud: CloudProcess,
         convergence: Convergence,
         outcome: Outcome,
         layout: Layout,
         processes: Processes,
+        more: Callable[[], Sequence[Deed]],
     ) -> None:
+        """:param more: what else is done at the end"""
         self._agents = agents
         self._cloud = cloud
         self._layout = layout
         self._processes = processes
         self._pods = pods
-        self._manifests = manifests
+        self._cluster = cluster
         self._first, self._second = fabric.switches
         self._convergence = convergence
         self._outcome = outcome
+        self._more = more
         self._deeds: list[Deed] = []
 
     def run(self) -> None:
@@ -78,6 +79,7 @@ class Chaos:
         self._change_password()
         self._kill_in_the_cloud()
         self._throttle()
+        self._deeds += self._more()
         with self._outcome.steps.step("what the pings lost") as step:
             end = time.time()
             self._wait_answers(streams)
@@ -140,9 +142,9 @@ class Chaos:
         cidrs = set(node.pod_cidrs)
         deed = self._begin(f"{VICTIM} deleted and added", victim=VICTIM, reason=reason)
         with self._outcome.steps.step(deed.name) as step:
-            removed = self._manifests.remove(node)
+            removed = self._cluster.remove(node)
             gone = self._wait_prefixes(cidrs.isdisjoint)
-            self._manifests.put_object(node.name, removed)
+            self._cluster.put_object(node.name, removed)
             back = self._wait_prefixes(cidrs.issubset)
             self._settle()
             step.detail = f"known everywhere after {gone * 1000:.0f} ms and {back * 1000:.0f} ms"
@@ -155,13 +157,24 @@ class Chaos:
         with self._outcome.steps.step(deed.name) as step:
             before = self._told(switch, switch.lan.speakers)
             password = secrets.token_hex(8)
-            self._manifests.put_object(SECRET, secret_object(password))
-            step.detail = self._wait_stale(switch, before)
+            self._cluster.put_object(SECRET, secret_object(password))
+            if self._cluster.watches_secrets:
+                step.detail = self._wait_stale(switch, before)
             for name in switch.lan.speakers:
+                if not self._cluster.watches_secrets:  # once a minute is too seldom for a lab
+                    self._restart(self._agents[name])
+                    step.detail = "agents read it at their start"
                 switch.set_password(self._edge_node(name), password)
                 self._convergence.wait_sessions([name])
             self._settle()
         self._deeds.append(deed._replace(note=step.detail))
+
+    @staticmethod
+    def _restart(agent: Agent) -> None:
+        agent.terminate()
+        agent.wait()
+        agent.start()
+        agent.wait_ready()
 
     def _kill_in_the_cloud(self) -> None:
         """Addresses, rules and ENIs stay, and the next agent finds them again."""
@@ -190,28 +203,13 @@ class Chaos:
             self._wait_calm(agents)  # after its start an agent may still fill its pool
             before = self._cloud.report().made
             self._cloud.load_faults([{"kind": "throttle"}])
-            warm = max(self._come_and_go(agent.node, 1) for agent in agents)
+            warm = max(come_and_go(agent, 1, self._layout, self._processes) for agent in agents)
             made = self._cloud.report().made - before
             self._cloud.load_faults([{"kind": "throttle", "count": REFUSED}])
-            cold = self._come_and_go(agents[0].node, MANY)
+            cold = come_and_go(agents[0], MANY, self._layout, self._processes)
             self._wait_calm(agents)
             step.detail = f"with {made} calls a pod waits {warm * 1000:.0f} ms, after {REFUSED} refused {cold:.1f} s"
         self._deeds.append(deed._replace(note=step.detail))
-
-    def _come_and_go(self, node: Host, count: int) -> float:
-        """Add pods, then delete them; the seconds that the slowest ADD took."""
-        pods = [lab_pod(self._layout, node, EXTRA + n) for n in range(count)]
-        topology.make_namespaces([pod.netns for pod in pods], self._processes)
-        runtime = self._agents[node.name].runtime
-        slowest = 0.0
-        for pod in pods:
-            begin = time.monotonic()
-            runtime.add(pod)
-            slowest = max(slowest, time.monotonic() - begin)
-        for pod in pods:
-            runtime.delete(pod)
-            topology.delete_namespace(pod.netns, self._processes)
-        return slowest
 
     @staticmethod
     def _wait_calm(agents: Sequence[Agent]) -> None:

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from terway_edge.lab import clouds
 from terway_edge.lab.clouds import CloudNode
-from terway_edge.lab.errors import LabError
+from terway_edge.lab.control import ask
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.processes import Processes
-from terway_edge.lab.routers import Daemon, connect
+from terway_edge.lab.routers import Daemon
 from terway_edge.lab.way import ENS, VPC, device_netns
 
 MODULE = "terway_edge.testing.lab_cloud"
@@ -90,14 +90,7 @@ class CloudProcess:
         return self._daemon.tail()
 
     def _ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            with connect(self._control) as connection, connection.makefile("rwb") as stream:
-                stream.write(json.dumps(question).encode() + b"\n")
-                stream.flush()
-                answer: dict[str, Any] = json.loads(stream.readline())
-        except (OSError, ValueError) as error:
-            raise LabError(f"the cloud does not answer: {error}", look_at=self.log) from error
-        return answer
+        return ask("the cloud", self._control, question, self.log)
 
 
 def stage(layout: Layout, key: tuple[str, str], control: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import get_args
 
 from terway_edge.lab import frr
@@ -46,6 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--switch", choices=get_args(Kind), default="frr", help="whose BGP the switches run (default frr)"
     )
     parser.add_argument("--chaos", action="store_true", help="break things at the end, and count what pings lose by it")
+    parser.add_argument("--api", action="store_true", help="have the cluster behind the Kubernetes API, of a double")
+    parser.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="have it behind the API server of this file instead"
+    )
     parser.add_argument("--all", action="store_true", help="show all tables, the wide and the long ones too")
     parser.add_argument("--pods", type=_pod_count, default=3, metavar="N", help="pods per node (default 3)")
 
@@ -99,11 +104,20 @@ def _up(layout: Layout, arguments: argparse.Namespace) -> int:
     _print_report(outcome, arguments.json, everything=arguments.all)
     if keep:
         _print_hints(layout, arguments.switch)
+        _print_api_hints(layout)
     return status or int(not outcome.ok)
 
 
 def _run_lab(layout: Layout, arguments: argparse.Namespace, outcome: Outcome) -> int:
-    options = Options(arguments.pods, arguments.keep, arguments.example, arguments.switch, arguments.chaos)
+    options = Options(
+        arguments.pods,
+        arguments.keep,
+        arguments.example,
+        arguments.switch,
+        arguments.chaos,
+        arguments.api or arguments.kubeconfig is not None,
+        arguments.kubeconfig and arguments.kubeconfig.absolute(),
+    )
     lab = Lab(layout, options, Processes(new_token(layout)), outcome)
     with suppress(LabError):  # the step in which it happened tells it
         lab.run()
@@ -144,6 +158,13 @@ The lab is up. Look around:
 Remove it with: ./dev lab --down""",
         file=sys.stderr,
     )
+
+
+def _print_api_hints(layout: Layout) -> None:
+    if not (kubeconfig := layout.api / "admin.kubeconfig").exists():
+        return
+    kubectl = f"ip netns exec {layout.netns('control')} kubectl --kubeconfig {kubeconfig}"
+    print(f"Be the administrator of the cluster:\n  {kubectl} describe bgppeer peer-a", file=sys.stderr)
 
 
 def _require_host() -> None:

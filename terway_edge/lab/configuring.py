@@ -12,14 +12,14 @@ from terway_edge.lab.lans import SITE, LabNode
 
 
 def settings(
-    node: Host, directory: Path, manifests: Path, node_pools: Sequence[Mapping[str, Any]] = ()
+    node: Host, directory: Path, cluster: Mapping[str, Any], node_pools: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
-    """The content of config.yaml; everything the agent writes is below `directory`."""
+    """The content of config.yaml; everything the agent writes is below `directory`, `cluster` is where objects are."""
     common: dict[str, Any] = {
         "node_name": node.name,
         "run_dir": str(directory / "run"),
         "state_dir": str(directory / "state"),
-        "cluster": {"source": "manifests", "manifests": str(manifests)},
+        "cluster": dict(cluster),
         "cni": {"bin_dir": str(directory / "bin"), "conf_dir": str(directory / "net.d")},
     }
     if node_pools:

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from terway_edge.lab import clouds, routes, topology
+from terway_edge.lab.acts import Deed
 from terway_edge.lab.agents import Agent
 from terway_edge.lab.chaos import Chaos
 from terway_edge.lab.cloud import CloudSide
-from terway_edge.lab.cluster import ENI_CONFIG, POOL_LABEL, Manifests, eni_config_object
+from terway_edge.lab.cluster import Cluster, Manifests
 from terway_edge.lab.convergence import Convergence
 from terway_edge.lab.errors import LabError
 from terway_edge.lab.example import LABELS, node_pools, require_installed, require_serving
@@ -21,6 +24,7 @@ from terway_edge.lab.fabric import Fabric, Kind
 from terway_edge.lab.hosts import Host
 from terway_edge.lab.lans import LAST_OF_FIRST_LAN, lab_lans, lab_node
 from terway_edge.lab.layout import Layout
+from terway_edge.lab.objects import ENI_CONFIG, POOL_LABEL, eni_config_object
 from terway_edge.lab.outcome import Outcome
 from terway_edge.lab.peers import SECRET, peer_object, secret_object
 from terway_edge.lab.pods import LabPod, lab_pod
@@ -29,6 +33,9 @@ from terway_edge.lab.report import add_times
 from terway_edge.lab.routers import Router
 from terway_edge.lab.steps import Step
 from terway_edge.lab.trials import Trials
+
+if TYPE_CHECKING:
+    from terway_edge.lab.api_side import ApiSide
 
 NODES = 5
 ROUTE_LIMIT = 1.0  # seconds from a manifest's appearance to the route on every other node and at the routers
@@ -39,7 +46,8 @@ POLL = 0.01
 @dataclass(frozen=True, slots=True)
 class Options:
     """`pods` per node; `keep` leaves pods and agents up; `example` gives the last node of the first LAN to the example
-    backend; `switch` is whose BGP the switches speak; `chaos` breaks things at the end.
+    backend; `switch` is whose BGP the switches speak; `chaos` breaks things at the end. `api` puts the cluster behind
+    the Kubernetes API: of a double, or of the server of `kubeconfig`.
     """
 
     pods: int = 3
@@ -47,6 +55,8 @@ class Options:
     example: bool = False
     switch: Kind = "frr"
     chaos: bool = False
+    api: bool = False
+    kubeconfig: Path | None = None
 
 
 class Lab:
@@ -62,7 +72,8 @@ class Lab:
         self._cloud = CloudSide(layout, processes)
         self._all: list[Host] = [*self._nodes, *self._cloud.nodes]
         self._pods = [lab_pod(layout, node, n) for node in self._all for n in range(1, options.pods + 1)]
-        self._manifests: Manifests
+        self._api = self._api_side() if options.api else None
+        self._cluster: Cluster
         self._agents: dict[str, Agent] = {}
         self._trials = Trials(self._nodes, self._pods, self._agents, self._cloud, outcome, processes)
         self._fabric: Fabric
@@ -72,6 +83,13 @@ class Lab:
 
     def run(self) -> None:
         """Take every step. What is not as it should be is a problem of its step; raises LabError if none can follow."""
+        try:
+            self._take_every_step()
+        finally:
+            if self._api:
+                self._api.close()
+
+    def _take_every_step(self) -> None:
         if self._options.example:
             with self._step("the example backend is installed"):
                 require_installed()
@@ -83,24 +101,38 @@ class Lab:
         self._trials.ping()
         self._trials.call_services()
         self._trials.spoof()
-        self._trials.compare_routes(self._manifests)
+        self._trials.compare_routes(self._cluster)
         self._trials.check()
         self._trials.ask_agents(self._convergence)
+        if self._api:
+            self._api.look(self._pods)
         self._add_and_remove_a_node()
         if self._options.chaos:
             self._break_things()
             self._trials.ask_agents(self._convergence)
+            if self._api:
+                self._api.look(self._pods)
         self._trials.ask_cloud()
         if not self._options.keep:
             self._delete_pods()
             self._stop_agents()
+        if self._api:
+            self._api.ask()
+        if not self._options.keep:
+            self._stop_others()
 
     def tails(self) -> list[tuple[str, str]]:
         """(path, last lines) of every agent's and router's log that says something."""
         logs = [(str(agent.log), agent.tail()) for agent in self._agents.values()]
         logs += [(str(router.directory), router.log_tail()) for router in self._routers]
         logs += [(self._cloud.process.log, self._cloud.process.tail())] if self._outcome.applied else []
+        logs += [(str(self._layout.api), self._api.server.tail())] if self._api else []
         return [(path, tail) for path, tail in logs if tail]
+
+    def _api_side(self) -> ApiSide:
+        from terway_edge.lab.api_side import ApiSide  # brings the client library
+
+        return ApiSide(self._options.kubeconfig, self._all, self._layout, self._outcome, self._processes)
 
     def _step(self, name: str) -> AbstractContextManager[Step]:
         return self._outcome.steps.step(name)
@@ -115,19 +147,21 @@ class Lab:
             self._outcome.applied = self._cloud.apply_plan()
             lines = sum(len(each.lines) for each in self._outcome.applied)
             step.detail = f"{lines} lines on {len(self._outcome.applied)} devices"
-        with self._step("cluster manifests") as step:
-            self._manifests = Manifests(self._layout.manifests)
-            for node in self._nodes:
-                self._manifests.put(node, LABELS if self._is_example(node) else None)
-            for host in self._cloud.nodes:
-                self._manifests.put(host)
-            self._manifests.put_object(ENI_CONFIG, eni_config_object())
-            for lan in self._lans:
-                self._manifests.put_object(lan.peer, peer_object(lan, POOL_LABEL))
-            self._manifests.put_object(SECRET, secret_object(self._password))
-            step.detail = str(self._layout.manifests)
         with self._step("the cloud's API answers"):
             self._cloud.process.wait_ready()
+        if self._api:
+            self._api.start()
+        with self._step("cluster manifests") as step:
+            self._cluster = self._api.cluster if self._api else Manifests(self._layout.manifests)
+            for node in self._nodes:
+                self._cluster.put(node, LABELS if self._is_example(node) else None)
+            for host in self._cloud.nodes:
+                self._cluster.put(host)
+            self._cluster.put_object(ENI_CONFIG, eni_config_object())
+            for lan in self._lans:
+                self._cluster.put_object(lan.peer, peer_object(lan, POOL_LABEL))
+            self._cluster.put_object(SECRET, secret_object(self._password))
+            step.detail = self._cluster.place
         self._outcome.nodes = len(self._all)
 
     def _start_routers(self) -> None:
@@ -145,7 +179,7 @@ class Lab:
         with self._step("agents started and ready") as step:
             for node in self._all:
                 directory = self._layout.node_dir(node.name)
-                self._agents[node.name] = Agent(node, directory, self._layout.manifests, self._processes, pools)
+                self._agents[node.name] = Agent(node, directory, self._cluster, self._processes, pools)
                 if node.domain == clouds.ENS:
                     self._cloud.give_key(node.name)
                 self._agents[node.name].start()
@@ -173,6 +207,7 @@ class Lab:
             step.detail = f"{len(self._pods)} pods, {add_times([ms for _, ms in self._outcome.added])}"
 
     def _add(self, pod: LabPod) -> None:
+        self._cluster.put_pod(pod)
         begin = time.monotonic()
         self._agents[pod.node.name].runtime.add(pod)
         self._outcome.pod_added(pod, (time.monotonic() - begin) * 1000)
@@ -185,11 +220,11 @@ class Lab:
         wanted = set(extra.pod_cidrs)
         with self._step("a node joins: its routes appear") as step:
             begin = time.monotonic()
-            self._manifests.put(extra)
+            self._cluster.put(extra)
             self._wait_routes(step, begin, wanted.issubset, "appeared")
         with self._step("a node leaves: its routes vanish") as step:
             begin = time.monotonic()
-            self._manifests.remove(extra)
+            self._cluster.remove(extra)
             self._wait_routes(step, begin, wanted.isdisjoint, "vanished")
 
     def _wait_routes(self, step: Step, begin: float, good: Callable[[Iterable[str]], bool], what: str) -> None:
@@ -210,13 +245,23 @@ class Lab:
         Chaos(
             self._agents,
             self._pods,
-            self._manifests,
+            self._cluster,
             self._fabric,
             self._cloud.process,
             self._convergence,
             self._outcome,
             self._layout,
             self._processes,
+            self._break_api,
+        ).run()
+
+    def _break_api(self) -> list[Deed]:
+        if self._api is None:
+            return []
+        from terway_edge.lab.api_chaos import ApiChaos
+
+        return ApiChaos(
+            self._api, self._agents, self._pods, self._convergence, self._outcome, self._layout, self._processes
         ).run()
 
     def _delete_pods(self) -> None:
@@ -233,6 +278,7 @@ class Lab:
     def _delete(self, pod: LabPod) -> None:
         self._agents[pod.node.name].runtime.delete(pod)
         topology.delete_namespace(pod.netns, self._processes)
+        self._cluster.remove_pod(pod)
 
     def _left_overs(self) -> list[tuple[Host, str]]:
         left: list[tuple[Host, str]] = []
@@ -251,9 +297,13 @@ class Lab:
                 agent.terminate()
             for agent in self._agents.values():
                 agent.wait()
+
+    def _stop_others(self) -> None:
         with self._step("routers and cloud stopped (SIGTERM)"):
             self._fabric.stop()
             self._cloud.process.stop()
+            if self._api:
+                self._api.stop()
 
     def _is_example(self, node: Host) -> bool:
         return self._options.example and node.index == LAST_OF_FIRST_LAN

@@ -30,6 +30,16 @@ class Layout:
         return self.root / "manifests"
 
     @property
+    def api(self) -> Path:
+        """What belongs to the API server, if the cluster is behind one."""
+        return self.root / "api"
+
+    @property
+    def made(self) -> Path:
+        """The objects that are to be taken from an API server that stays."""
+        return self.api / "made.json"
+
+    @property
     def plan(self) -> Path:
         """The network that is planned, for `terway-edge plan`."""
         return self.root / "cluster.yaml"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from terway_edge.lab.acts import Act
+from terway_edge.lab.api_server import ApiReport
 from terway_edge.lab.cloud_process import CloudReport
 from terway_edge.lab.learned import Learned
 from terway_edge.lab.pings import Answer
@@ -14,6 +15,7 @@ from terway_edge.lab.services import Call
 from terway_edge.lab.sessions import Session
 from terway_edge.lab.steps import Steps
 from terway_edge.lab.way import Applied
+from terway_edge.lab.written import Written
 
 
 @dataclass(slots=True)
@@ -22,6 +24,8 @@ class Outcome:
 
     `applied` are the plan's routes, `cloud` is the cloud at the end. `foreign` counts packets that it threw away for
     their source, without the lab's own `spoofs`: (network, sent, dropped).
+
+    `written` is what agents wrote to the API, `api` is its server at the end; empty and None without.
 
     `changes` are seconds from a node's coming or going until all kernels knew, by what was waited for.
     """
@@ -39,6 +43,8 @@ class Outcome:
     cloud: CloudReport | None = None
     foreign: int = 0
     spoofs: list[tuple[str, int, int]] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
+    api: ApiReport | None = None
     acts: list[Act] = field(default_factory=list)
     interrupted: bool = False
 

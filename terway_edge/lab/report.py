@@ -11,6 +11,7 @@ from terway_edge.lab.learned import Learned
 from terway_edge.lab.outcome import Outcome
 from terway_edge.lab.picture import PICTURE
 from terway_edge.lab.pings import Answer
+from terway_edge.lab.report_api import api_json, wrote
 from terway_edge.lab.report_cloud import cloud, cloud_json, cloud_nodes, domain_table, planned
 from terway_edge.lab.text import Row, table
 
@@ -29,7 +30,7 @@ def tables(outcome: Outcome, *, everything: bool = False) -> str:
         parts += [_routes(outcome)]
     if everything or any(row.state != "ok" for row in outcome.learned):
         parts += [_learned(outcome)]
-    parts += [_sessions(outcome)]
+    parts += [_sessions(outcome), wrote(outcome, everything=everything)]
     parts += [planned(outcome), cloud_nodes(outcome), cloud(outcome), PICTURE if outcome.applied else ""]
     parts += [*(domain_table(outcome, family) for family in (4, 6)), _acts(outcome), _steps(outcome)]
     return "\n\n".join(filter(None, parts))
@@ -67,6 +68,7 @@ def as_json(outcome: Outcome) -> str:
             "domains": [pair._asdict() for pair in pairs(outcome.answers)],
             "plan": {each.device: each.lines for each in outcome.applied},
             "cloud": cloud_json(outcome),
+            "api": api_json(outcome),
             "acts": [act._asdict() for act in outcome.acts],
             "steps": [
                 {

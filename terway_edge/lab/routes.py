@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from terway_edge.lab.clouds import ENS_CIDR, VPC_CIDR
-from terway_edge.lab.cluster import POOL_LABEL
 from terway_edge.lab.lans import LabNode
+from terway_edge.lab.objects import POOL_LABEL
 from terway_edge.lab.pods import LabPod
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.topology import UPLINK

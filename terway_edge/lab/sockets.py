@@ -1,7 +1,7 @@
 """Sockets that live in another network namespace.
 
 A socket belongs for ever to the namespace in which it was made, so a short-lived thread enters the namespace, makes
-the socket and ends; no other thread of the lab ever leaves the host's namespace.
+the socket and ends. No thread of the lab that does anything else leaves the host's namespace.
 """
 
 from __future__ import annotations
@@ -24,11 +24,16 @@ def socket_in(
         return executor.submit(_make, netns, family, kind, protocol).result()
 
 
-def _make(netns: str, family: socket.AddressFamily, kind: socket.SocketKind, protocol: int) -> socket.socket:
+def enter(netns: str) -> None:
+    """The calling thread makes all its sockets there from now on. Raises OSError."""
     descriptor = os.open(netns_path(netns), os.O_RDONLY | os.O_CLOEXEC)
     try:
         if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET):  # os.setns needs Python 3.12
             raise OSError(ctypes.get_errno(), f"cannot enter namespace {netns}")
     finally:
         os.close(descriptor)
+
+
+def _make(netns: str, family: socket.AddressFamily, kind: socket.SocketKind, protocol: int) -> socket.socket:
+    enter(netns)
     return socket.socket(family, kind, protocol)

@@ -34,6 +34,7 @@ def tear_down(layout: Layout) -> Removed:
     refusals = [refusal for name in namespaces if (refusal := _delete_netns(name))]
     # A child that was between fork and exec during the first search carries the mark by now.
     processes += kill_marked(token)
+    refusals += _remove_objects(layout)
     for path in layout.root.iterdir():
         if path == layout.lock:
             continue
@@ -50,6 +51,19 @@ def remove_root(layout: Layout) -> None:
     """Remove the lock and the empty root; the lock stays held until its descriptor is closed."""
     layout.lock.unlink(missing_ok=True)
     os.rmdir(layout.root)
+
+
+def _remove_objects(layout: Layout) -> list[str]:
+    """What a lab made at an API server that stays; returns why it could not be done, or nothing."""
+    if not layout.made.exists():
+        return []
+    from terway_edge.lab.api_cluster import remove_made  # brings the client library
+
+    try:
+        remove_made(layout)
+    except LabError as error:
+        return [f"objects of the lab stay in the cluster: {error}"]
+    return []
 
 
 def _delete_netns(name: str) -> str:

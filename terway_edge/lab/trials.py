@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from terway_edge.lab import pings, routes, services
 from terway_edge.lab.agents import Agent
 from terway_edge.lab.cloud import CloudSide
-from terway_edge.lab.cluster import Manifests
+from terway_edge.lab.cluster import Cluster
 from terway_edge.lab.convergence import Convergence
 from terway_edge.lab.errors import LabError
 from terway_edge.lab.hosts import Host
@@ -70,9 +70,9 @@ class Trials:
                         f"{call.client} -> {call.service} ({call.address}), endpoint {call.target}: {call.why}"
                     )
 
-    def compare_routes(self, manifests: Manifests) -> None:
+    def compare_routes(self, cluster: Cluster) -> None:
         with self._step("routes as the manifests say") as step:
-            nodes = manifests.nodes()
+            nodes = cluster.nodes()
             for node in self._edge:
                 wanted = routes.expected(node, nodes, self._pods)
                 table = routes.compare(node.name, wanted, routes.read(node.netns, self._processes))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from terway_edge.core.addresses import BITS, Address, Prefix
 from terway_edge.core.plans import (
+    MIN_MTU6,
     MAIN,
     Change,
     FibRoute,
@@ -121,11 +122,15 @@ class FakeNetns:
             if not link.loopback and setting.mtu not in MTU_RANGE:
                 raise OSError(errno.EINVAL, f"mtu {setting.mtu} is out of range")
             link.mtu = setting.mtu
+        if setting.mac is not None:
+            link.mac = setting.mac
         for number, value in setting.conf4:
             if number not in CONF4:
                 raise OSError(errno.EINVAL, f"IPV4_DEVCONF number {number} is unknown")
             self._write(Sysctl(f"ipv4/conf/{link.name}/{CONF4[number]}", str(value)))
         if setting.addr_gen_none:
+            if link.mtu < MIN_MTU6:
+                raise OSError(errno.EAFNOSUPPORT, f"link {link.name} has no IPv6: its mtu is {link.mtu}")
             self._write(Sysctl(f"ipv6/conf/{link.name}/addr_gen_mode", "1"))
         if setting.up is not None:
             self.set_up(link, setting.up)

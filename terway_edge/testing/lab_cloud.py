@@ -7,7 +7,6 @@ it does to ENIs, and answers the lab on a socket: a question is one line of JSON
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -15,19 +14,17 @@ import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
-from threading import Thread
 from typing import Any
 
 from terway_edge.core.config import Section
 from terway_edge.core.fields import AbsolutePath
 from terway_edge.lab.processes import MARK, Processes
 from terway_edge.lab.sockets import socket_in
+from terway_edge.testing.lab_control import Control
 from terway_edge.testing.lab_wires import Place, Wires
 from terway_edge.testing.openapi import Emulator, Script, Server, Site
 
 BACKLOG = 128
-TICK = 0.05  # seconds until the control socket notices that it is to end
 
 
 class Listener(Section):
@@ -64,30 +61,14 @@ def main(path: Path) -> None:
     with ExitStack() as stack:
         for each in stage.listeners:
             stack.enter_context(Server(emulator, each.open()))
-        control = stack.enter_context(Control(str(stage.control), emulator, wires))
-        Thread(target=control.serve_forever, args=(TICK,), daemon=True).start()
+        stack.enter_context(Control(str(stage.control), lambda question: answer(question, emulator, wires)))
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
-        control.shutdown()
 
 
-class Control(ThreadingUnixStreamServer):
-    daemon_threads = True
-
-    def __init__(self, path: str, emulator: Emulator, wires: Wires) -> None:
-        self.emulator = emulator
-        self.wires = wires
-        super().__init__(path, _Question)
-
-
-class _Question(StreamRequestHandler):
-    server: Control
-
-    def handle(self) -> None:
-        question = json.loads(self.rfile.readline())
-        if "faults" in question:
-            self.server.emulator.load_faults(Script.model_validate(question["faults"]))
-        answer = report(self.server.emulator, self.server.wires)
-        self.wfile.write(json.dumps(answer).encode() + b"\n")
+def answer(question: dict[str, Any], emulator: Emulator, wires: Wires) -> dict[str, Any]:
+    if "faults" in question:
+        emulator.load_faults(Script.model_validate(question["faults"]))
+    return report(emulator, wires)
 
 
 def report(emulator: Emulator, wires: Wires) -> dict[str, Any]:

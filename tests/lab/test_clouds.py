@@ -13,9 +13,9 @@ from terway_edge.core.models import Node
 from terway_edge.core.selection import select
 from terway_edge.lab.cloud_process import network_addresses, stage
 from terway_edge.lab.clouds import BOUND_ENIS, CloudNode, cloud_nodes, control_plane, site
-from terway_edge.lab.cluster import eni_config_object, node_object
 from terway_edge.lab.command import MAX_PODS
 from terway_edge.lab.layout import Layout
+from terway_edge.lab.objects import eni_config_object, node_object
 from terway_edge.testing.lab_cloud import Stage
 from terway_edge.testing.openapi import Emulator, Site
 

@@ -6,9 +6,10 @@ import stat
 from pathlib import Path
 
 from terway_edge.cluster.manifests import ManifestDirectory
-from terway_edge.lab.cluster import POOL_LABEL, Manifests
+from terway_edge.lab.cluster import Manifests
 from terway_edge.lab.lans import lab_lans, lab_node
 from terway_edge.lab.layout import Layout
+from terway_edge.lab.objects import POOL_LABEL
 from terway_edge.lab.peers import SECRET, peer_object, secret_object
 
 LAYOUT = Layout("twt")

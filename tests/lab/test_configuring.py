@@ -19,7 +19,7 @@ EDGE = lab_node(LAYOUT, 1)
 
 
 def loaded(node: Host, directory: Path) -> Settings:
-    return load(settings(node, directory, directory / "manifests"), {})
+    return load(settings(node, directory, {"manifests": str(directory / "manifests")}), {})
 
 
 @pytest.mark.parametrize("node", [EDGE, CLOUD, ENS], ids=lambda node: node.name)
@@ -34,7 +34,7 @@ def test_edge_nodes_know_the_way_to_the_cloud_and_hide_from_nobody_there(tmp_pat
     told = loaded(EDGE, tmp_path)
     assert [str(cidr) for cidr in told.routes.cross_domain_cidrs] == ["192.168.0.0/16", "172.20.0.0/16"]
     assert [str(cidr) for cidr in told.masquerade.exclude] == ["172.16.0.0/16"]
-    assert "cloud" not in settings(EDGE, tmp_path, tmp_path)
+    assert "cloud" not in settings(EDGE, tmp_path, {})
 
 
 def test_cloud_nodes_have_a_role_and_ens_nodes_a_key(tmp_path: Path) -> None:

@@ -16,12 +16,17 @@ from typing import Any
 import pytest
 import yaml
 
+from terway_edge.lab.api_client import ApiClient
 from terway_edge.lab.layout import Layout
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 LAYOUT = Layout()
 COMMAND = [sys.executable, "-m", "terway_edge.cli.main", "lab"]
+ACTS_OF_API = [
+    "API server away: pods, and agents of node-2 and cloud-1, come and go",
+    "API server back with a backup that lacks a node",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -121,9 +126,12 @@ def test_sessions_and_what_the_switches_learned_are_told(small_run: dict[str, An
     assert content["acts"] == []
 
 
-@pytest.mark.parametrize("switch", ["frr", "bird"])
-def test_what_is_done_to_speakers_costs_no_packet(switch: str) -> None:
-    content = run_lab("--chaos", "--pods", "1", "--switch", switch)
+@pytest.mark.parametrize(("options", "more"), [((), []), (("--api", "--switch", "bird"), ACTS_OF_API)])
+def test_what_is_done_to_speakers_costs_no_packet(options: tuple[str, ...], more: list[str]) -> None:
+    content = run_lab("--chaos", "--pods", "1", *options)
+    assert (content["pings"]["lost"], content["service_calls"]["failed"]) == (0, 0)
+    if more:
+        assert_api_is_content(content["api"])
     acts = {act["name"]: act for act in content["acts"]}
     assert list(acts) == [
         "node-1 killed (SIGKILL) and started",
@@ -133,6 +141,7 @@ def test_what_is_done_to_speakers_costs_no_packet(switch: str) -> None:
         "password of peer-a changed: Secret, then switch-a",
         "agents of the cloud killed (SIGKILL) at once and started",
         "calls to the cloud throttled, pods added and deleted",
+        *more,
     ]
     assert acts["calls to the cloud throttled, pods added and deleted"]["why"].startswith("with 0 calls a pod waits ")
     assert content["cloud"]["failed"] == {"Throttling.User": 3}
@@ -141,6 +150,35 @@ def test_what_is_done_to_speakers_costs_no_packet(switch: str) -> None:
     assert 0 < deletion["lost"] < deletion["sent"]
     assert deletion["unexplained"] == 0
     assert deletion["why"].startswith("only to and from node-3")
+    assert_nothing_left()
+
+
+def assert_api_is_content(api: dict[str, Any]) -> None:
+    """Agents had the rights of deploy/ and no more, and what they wrote is there."""
+    assert (api["requests"]["forbidden"], api["requests"]["malformed"]) == ([], [])
+    assert {"watch nodes", "patch bgppeers/status", "patch pods", "create events"} <= set(api["requests"]["calls"])
+    assert [row for row in api["written"] if row["fault"]] == []
+    speakers = [row["what"] for row in api["written"] if row["what"].startswith("status")]
+    assert speakers == [f"status of node-{index}" for index in (1, 2, 4, 5)]
+
+
+@pytest.mark.skipif(os.environ.get("TERWAY_EDGE_FULL") != "1", reason="the same with one more process in between")
+def test_any_api_server_will_do_and_is_left_as_it_was(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    server = [sys.executable, "-m", "terway_edge.testing.apiserver", "--tls", "--rbac", "--kubeconfig", str(kubeconfig)]
+    with subprocess.Popen(server, stdout=subprocess.DEVNULL) as given:
+        try:
+            wait_for(kubeconfig.exists, "the API server does not start")
+            content = run_lab("--pods", "1", "--chaos", "--kubeconfig", str(kubeconfig))
+            client = ApiClient(kubeconfig, tmp_path / "client")
+            left = [client.items(f"/api/v1/{kind}") for kind in ("nodes", "pods", "secrets", "configmaps")]
+            client.close()
+        finally:
+            given.terminate()
+    assert content["ok"] is True
+    assert content["acts"][-1]["name"] == ACTS_OF_API[0]
+    assert content["api"]["requests"] is None
+    assert left == [[], [], [], []]
     assert_nothing_left()
 
 

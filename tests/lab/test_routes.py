@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from terway_edge.lab.cluster import node_object
 from terway_edge.lab.lans import lab_node
 from terway_edge.lab.layout import Layout
+from terway_edge.lab.objects import node_object
 from terway_edge.lab.pods import LabPod, lab_pod
 from terway_edge.lab.routes import LabRoute, compare, expected, parse
 

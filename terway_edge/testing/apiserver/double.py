@@ -62,9 +62,13 @@ class ApiServer:
     def snapshot(self) -> Snapshot:
         return self._state.store.snapshot()
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """As a restored etcd: the resourceVersion goes back. Watches under way stay, and hear of nothing."""
-        self._state.restore(snapshot)
+    def restore(self, snapshot: Snapshot, *, bump: int = 0) -> None:
+        """As a restored etcd: the resourceVersion goes back. Watches under way stay, and hear of nothing.
+
+        :param bump: what the resourceVersion is raised by, so that clients come with older ones and are told 410: the
+            options --bump-revision and --mark-compacted of `etcdutl snapshot restore`
+        """
+        self._state.restore(snapshot, bump)
 
     def stop(self) -> None:
         """End all watches."""

@@ -40,8 +40,8 @@ class State:
         stored = self.store.get(NAMESPACES, ("", namespace))
         return bool(stored and stored.object["metadata"].get("deletionTimestamp"))
 
-    def restore(self, snapshot: Snapshot) -> None:
-        self.store.restore(snapshot)
+    def restore(self, snapshot: Snapshot, bump: int = 0) -> None:
+        self.store.restore(snapshot, bump)
         group = "apiextensions.k8s.io"
         self.catalog.refresh(each.object for each in self.store.all((group, CRD)).values())
 

@@ -138,10 +138,10 @@ class Store:
         with self.changed:
             return Snapshot(self.revision, {place: dict(objects) for place, objects in self._objects.items()})
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def restore(self, snapshot: Snapshot, bump: int = 0) -> None:
         """As a restored etcd: revisions go back, and what came after the snapshot never happened."""
         with self.changed:
-            self.revision = self._compacted = self._base = snapshot.revision
+            self.revision = self._compacted = self._base = snapshot.revision + bump
             self._objects = defaultdict(dict, {place: dict(each) for place, each in snapshot.objects.items()})
             self._changes.clear()
             self._floor.clear()

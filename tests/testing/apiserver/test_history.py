@@ -46,3 +46,16 @@ def test_a_list_of_the_past(api, wire):
     assert wire.get(LINKS, resourceVersionMatch="Exact").status == 422
     api.expire()
     assert wire.get(LINKS, resourceVersion=then, resourceVersionMatch="Exact").status == 410
+
+
+def test_a_restored_backup_whose_revisions_were_bumped(api, wire):
+    """Whoever knows of later changes must list again, and has to hear so."""
+    api.objects.put(link("a"))
+    backup = api.snapshot()
+    api.objects.put(link("b"))
+    newer = api.revision
+    api.restore(backup, bump=newer)
+    assert [each["metadata"]["name"] for each in wire.get(LINKS).json["items"]] == ["a"]
+    with wire.watch(LINKS, resourceVersion=str(newer)) as stream:
+        kind, told = stream.next()
+    assert (kind, told["code"]) == ("ERROR", 410)
