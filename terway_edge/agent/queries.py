@@ -127,7 +127,7 @@ class Queries:
         for prefix in view.node.pod_cidrs if view else ():
             desired[str(prefix), 1] = ("unreachable", "own pod CIDR")
         for lease in self._ipam.leases():
-            owner = f"pod {lease.sandbox.pod_namespace}/{lease.sandbox.pod_name}"
+            owner = f"pod {lease.sandbox.pod or lease.sandbox.container_id}"
             for item in host_items(lease, 0):
                 if isinstance(item, FibRoute):
                     desired[str(item.prefix), 0] = (f"dev {link_name(lease.key)}", owner)
@@ -138,7 +138,7 @@ class Queries:
         return {
             "container": sandbox.container_id,
             "ifname": sandbox.ifname,
-            "pod": f"{sandbox.pod_namespace}/{sandbox.pod_name}" if sandbox.pod_name else "",
+            "pod": sandbox.pod,
             "addresses": [str(address) for address in lease.addresses],
             "ports": [str(mapping) for mapping in sandbox.ports],
             "backend": lease.backend,

@@ -164,7 +164,7 @@ def mappings_to(addresses: Collection[Address], forwards: Iterable[Forward]) -> 
 
 
 def _name(sandbox: Sandbox) -> str:
-    pod = f"pod {sandbox.pod_namespace}/{sandbox.pod_name}, " if sandbox.pod_name else ""
+    pod = f"pod {sandbox.pod}, " if sandbox.pod else ""
     return f"{pod}container {sandbox.container_id}"
 
 

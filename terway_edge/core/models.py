@@ -65,6 +65,11 @@ class Sandbox:
     def key(self) -> Key:
         return (self.container_id, self.ifname)
 
+    @property
+    def pod(self) -> str:
+        """`namespace/name`; the name alone if the runtime knows no namespaces, empty if it names no pod."""
+        return f"{self.pod_namespace}/{self.pod_name}" if self.pod_namespace and self.pod_name else self.pod_name
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:

@@ -238,14 +238,20 @@ class Machine:
         assert self._process.poll() is None, f"the agent ended:\n{self.tail()}"
         return self.log.read_text(errors="replace").count(": serving node") == self._starts
 
+    def runs(self):
+        return self._process is not None and self._process.poll() is None
+
     def kill(self):
-        if self._process is not None and self._process.poll() is None:
+        if self.runs():
             self._process.kill()
             self._process.wait()
 
+    def signal(self, number):
+        self._process.send_signal(number)
+
     def terminate(self):
         """SIGTERM; the exit status."""
-        self._process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         return self._process.wait(15)
 
     def tail(self):
