@@ -11,7 +11,13 @@ from typing import NamedTuple
 from terway_edge.cloud.budget import RATES, Budget
 from terway_edge.cloud.client import Client
 from terway_edge.cloud.credential_files import PathCredentials
-from terway_edge.cloud.credentials import Credentials, CredentialsProvider, FixedCredentials, from_environment, no_credentials
+from terway_edge.cloud.credentials import (
+    Credentials,
+    CredentialsProvider,
+    FixedCredentials,
+    from_environment,
+    no_credentials,
+)
 from terway_edge.cloud.ecs import Ecs
 from terway_edge.cloud.ens import Ens
 from terway_edge.cloud.limits import InstanceTypes
