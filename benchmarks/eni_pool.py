@@ -12,9 +12,9 @@ from time import process_time
 from typing import NamedTuple
 
 from benchmarks.report import Report
-from terway_edge.core.addresses import Address
-from terway_edge.core.cloud import Eni, EniKind, EniStatus, Features, Instance, Limits
-from terway_edge.eni.actions import Look
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.cloud import Eni, EniKind, EniStatus, Features, Instance, Limits, VSwitch
+from terway_edge.eni.actions import Action, Look, Survey, Sweep
 from terway_edge.eni.intents import Memory
 from terway_edge.eni.policy import EniSelection, Policy, Site
 from terway_edge.eni.pool import EniPool
@@ -29,22 +29,29 @@ SITE = Site(
     Features(True, True, True, True, True, True),
 )
 
+VSWITCH = VSwitch("vsw-a", "zone-a", Prefix.parse("10.0.0.0/8"), Address.parse("10.255.255.253"), free=1 << 20)
+
 
 class Case(NamedTuple):
+    """`verbs`: what the decision comes to, among others."""
+
     name: str
     used: int
     waiting: int
     selection: EniSelection = EniSelection.MOST_IPS
     change: int = 1
     """Leases that end and begin between two decisions."""
+    most: int = PER_ENI * ENIS
+    """Addresses that may be idle."""
+    verbs: frozenset[str] = frozenset()
 
 
 CASES = (
     Case("idle", used=500, waiting=0, change=0),
     Case("pods come and go", used=500, waiting=0),
     Case("pods come and go, spread", used=500, waiting=0, selection=EniSelection.LEAST_IPS),
-    Case("much to release", used=100, waiting=0),
-    Case("100 pods wait", used=1000, waiting=100),
+    Case("much to release", used=100, waiting=0, most=5, verbs=frozenset(("detach", "unassign"))),
+    Case("100 pods wait", used=1000, waiting=100, verbs=frozenset(("create",))),
 )
 
 
@@ -61,7 +68,7 @@ def _milliseconds(case: Case, rounds: int) -> tuple[float, float]:
     rng = random.Random(1)
     samples = []
     for _ in range(rounds):
-        decide = _decision(case, rng)
+        decide = decision(case, rng)
         start = process_time()
         decide()
         samples.append((process_time() - start) * 1000)
@@ -69,9 +76,9 @@ def _milliseconds(case: Case, rounds: int) -> tuple[float, float]:
     return median(samples), samples[len(samples) * 99 // 100]
 
 
-def _decision(case: Case, rng: random.Random) -> Callable[[], object]:
+def decision(case: Case, rng: random.Random) -> Callable[[], list[Action]]:
     """A decision that has something to find out: the one before had other leases."""
-    policy = Policy(eni_selection=case.selection, trim_after=0, cooldown=1)
+    policy = Policy(eni_selection=case.selection, max_pool_size=case.most, trim_after=0, cooldown=1)
     pool = EniPool(policy, SITE, Memory(), rng, 0.0)
     enis = [_primary(), *(_eni(number) for number in range(ENIS))]
     look = pool.decide(Stock(), 0.0)[0]
@@ -79,7 +86,11 @@ def _decision(case: Case, rng: random.Random) -> Callable[[], object]:
     pool.looked(look, enis, 0.0)
     addresses = [address for eni in enis[1:] for address in eni.addresses]
     used = addresses[: case.used]
-    pool.decide(_stock(used, enis), 0.5)
+    for action in pool.decide(_stock(used, enis), 0.5):
+        if isinstance(action, Survey):
+            pool.surveyed(action, [VSWITCH], 0.5)
+        elif isinstance(action, Sweep):
+            pool.swept(action, [], 0.5)
     for number in range(case.waiting):
         pool.wait((f"pod-{number}", "eth0"), 1.0)
     later = _stock([*used[case.change :], *addresses[case.used : case.used + case.change]], enis)

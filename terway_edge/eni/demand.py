@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from terway_edge.eni.records import Held
 from terway_edge.eni.state import State, Stock
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Pods that wait; that could be served at once (`free`), after a cool-down (`cooling`), by calls under way
-    (`assigning`), and without another call by ENIs on their way or of a vSwitch that is being read (`making`); and that
-    can be served at all (`total`)."""
+    (`assigning`), and without another call by ENIs on their way or of a vSwitch that is being read (`making`); that
+    can be served at all (`total`); and that could be if the newest list were an old one (`doubted`)."""
 
     waiting: int
     free: int
@@ -19,6 +20,7 @@ class Tally:
     assigning: int
     making: int
     total: int
+    doubted: int
 
     @property
     def idle(self) -> int:
@@ -30,7 +32,8 @@ class Tally:
 
 
 def tally(state: State, stock: Stock, assigning: int) -> Tally:
-    """Missing addresses count in nothing: no pod may be given one."""
+    """Of missing addresses it is known within seconds whether they are gone: until then no pod may be given one, and no
+    stock is bought instead."""
     present = [each for each in state.enis.values() if each.is_present]
     held = [each for each in present if state.knows_way(each)]
     awaited = [each for each in present if state.awaits_way(each)]
@@ -42,7 +45,13 @@ def tally(state: State, stock: Stock, assigning: int) -> Tally:
         making=sum(each.pods(state.shape) for each in state.making.values())
         + sum(each.unused(state.shape, state.used) for each in awaited),
         total=sum(each.pods(state.shape) for each in (*held, *awaited)),
+        doubted=sum(_doubted(state, each) for each in state.enis.values()),
     )
+
+
+def _doubted(state: State, held: Held) -> int:
+    barred = held.barred(state.shape) - state.used
+    return min(len(barred & addresses) for addresses in held.offer(state.shape).values()) if barred else 0
 
 
 def shortage(state: State, tally: Tally) -> int:
@@ -54,7 +63,7 @@ def shortage(state: State, tally: Tally) -> int:
     shape = state.shape
     wanted = max(
         tally.waiting - tally.free,
-        tally.waiting + shape.floor - tally.idle,
+        tally.waiting + shape.floor - tally.idle - tally.doubted,
         shape.least - tally.total,
         0 if state.is_warm else state.policy.warm_up_size - tally.total,
     )
@@ -63,7 +72,7 @@ def shortage(state: State, tally: Tally) -> int:
 
 def slack(state: State, tally: Tally) -> int:
     """Pods that calls may serve beyond the shortage, because it costs nothing: so many may be idle."""
-    after = tally.idle + tally.coming + shortage(state, tally) - tally.waiting
+    after = tally.idle + tally.doubted + tally.coming + shortage(state, tally) - tally.waiting
     return max(state.shape.ceiling - after, 0)
 
 

@@ -100,6 +100,7 @@ def _delete(state: State, action: Delete, now: float) -> None:
     if leaving.is_orphan:
         # It is in use after all, or being changed by somebody: begin with two looks again.
         del state.leaving[action.eni]
+        state.suspects.pop(action.eni, None)
         return
     state.holds.fail(f"delete {action.eni}", PASSING, now)
     leaving.is_bound = True

@@ -83,6 +83,8 @@ class EniLinks:
         if link is None:
             return [Discrepancy(f"the link of {_named(wanted)} is missing")]
         missing = [] if link.up else [f"link {link.name} of {_named(wanted)} is down"]
+        if link.mac != wanted.mac:
+            missing.append(f"link {link.name} of {_named(wanted)} has got MAC {link.mac.hex(':')}")
         where = Where(link=link.ifindex)
         present: set[Item] = {*self._kernel.dump(LinkAddress, where)}
         present.update(self._kernel.dump(FibRoute, Where(table=table_of(link.ifindex))))
@@ -97,12 +99,16 @@ class EniLinks:
         present: set[Item] = {*self._kernel.dump(LinkAddress), *self._kernel.dump(FibRoute, Where(proto=PROTO))}
         found = {}
         for each in wanted:
-            link = find_link(links, each.mac)
+            link = self._find(links, each)
             if link is None:
                 continue
             found[each] = link.ifindex
             self._ready[link.ifindex] = each
-            if link.up and present.issuperset(lasting_items(link.ifindex, each.gateways, each.node)):
+            if (
+                link.up
+                and link.mac == each.mac
+                and present.issuperset(lasting_items(link.ifindex, each.gateways, each.node))
+            ):
                 self._kernel.apply(settings_plan(link, each.gateways))
             elif refusal := self._apply(link, each):
                 self._ready.pop(link.ifindex, None)
@@ -159,11 +165,20 @@ class EniLinks:
         self._kernel.apply(Plan((Step(HOST, tuple(Change(Verb.REMOVE, item) for item in rest)),), atomic=False))
 
     def find(self, wanted: Wanted) -> Link | None:
-        return find_link(self._kernel.dump(Link), wanted.mac)
+        return self._find(self._kernel.dump(Link), wanted)
+
+    def _find(self, links: Collection[Link], wanted: Wanted) -> Link | None:
+        """By its MAC; one that was ready and has got another MAC is still the same link."""
+        found = find_link(links, wanted.mac)
+        if found is not None:
+            return found
+        known = {ifindex for ifindex, each in list(self._ready.items()) if each.eni == wanted.eni}
+        return next((link for link in links if link.ifindex in known), None)
 
     def _apply(self, link: Link, wanted: Wanted) -> str:
         """Why the link is not ready, empty if it is."""
-        failures = self._kernel.apply(eni_plan(link, wanted.gateways, wanted.node, wanted.mtu))
+        mac = None if link.mac == wanted.mac else wanted.mac
+        failures = self._kernel.apply(eni_plan(link, wanted.gateways, wanted.node, wanted.mtu, mac))
         return "; ".join(f"{each.change.item}: {each.message}" for each in failures if not is_harmless(each))
 
 

@@ -71,15 +71,18 @@ def find_link(links: Iterable[Link], mac: bytes) -> Link | None:
     return min(found, key=lambda link: (link.kind != "", link.ifindex), default=None)
 
 
-def eni_plan(link: Link, gateways: Sequence[Address], node: Sequence[Address], mtu: int) -> Plan:
+def eni_plan(
+    link: Link, gateways: Sequence[Address], node: Sequence[Address], mtu: int, mac: bytes | None = None
+) -> Plan:
     """Make an ENI's link ready for pods; again is harmless.
 
+    :param mac: the ENI's, if the link has another one: the cloud throws away what comes from that
     :param gateways: those of the ENI's vSwitch, one per family that pods have
     :param node: the node's addresses, at most one per family: the host's own source on that link
     """
     items = [
         *_sysctls(link, gateways),
-        LinkSetting(link.ifindex, up=True, mtu=mtu, conf4=CONF4),
+        LinkSetting(link.ifindex, up=True, mtu=mtu, conf4=CONF4, mac=mac),
         *lasting_items(link.ifindex, gateways, node),
     ]
     return _replacing(items)

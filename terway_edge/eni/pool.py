@@ -52,7 +52,7 @@ class EniPool:
     def __init__(self, policy: Policy, site: Site, memory: Memory, rng: random.Random, now: float) -> None:
         self._state = State(policy, site, rng, now)
         self._state.recall(memory)
-        self._tally = Tally(0, 0, 0, 0, 0, 0)
+        self._tally = Tally(0, 0, 0, 0, 0, 0, 0)
         self._growable = 0
         self._lack: str | None = None
         self._has_counted = False

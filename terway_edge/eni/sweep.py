@@ -1,7 +1,7 @@
 """ENIs that this node's pool made and lost: found by their tags, deleted after two looks and an age.
 
-Only what carries our mark and this instance's id, is attached to nothing, is not known to be on its way, and of which
-no pod has an address. It is never detached: an old list may show as loose what is in use.
+Only what carries our mark and this instance's id, is attached to nothing, and is not known to be on its way. It is
+never detached: an old list may show as loose what is in use.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from terway_edge.core.cloud import Eni, EniStatus
 from terway_edge.core.ports import Severity
 from terway_edge.eni.policy import is_ours
-from terway_edge.eni.records import Leaving, addresses_of, items_of
+from terway_edge.eni.records import Leaving
 from terway_edge.eni.state import State
 
 AGE = 60.0  # seconds between the first and the last look at an orphan
@@ -30,21 +30,16 @@ def swept(state: State, enis: Iterable[Eni], asked_at: float, now: float) -> Non
         if eni.id in state.leaving and eni.instance not in ("", state.site.instance.id):
             del state.leaving[eni.id]
             state.tell("EniMoved", eni.id, f"it was attached to {eni.instance} and is that one's now", Severity.WARNING)
-        if not is_ours(eni, state.site.instance.id) or eni.instance or _is_known(state, eni) or _is_used(state, eni):
+        if not is_ours(eni, state.site.instance.id) or eni.instance or _is_known(state, eni):
             continue
-        first = state.suspects.get(eni.id, asked_at)
+        # It stays a suspect until it is gone: one that a pod still has an address of is tried again at every sweep.
+        first = found[eni.id] = state.suspects.get(eni.id, asked_at)
         if eni.status is EniStatus.AVAILABLE and asked_at >= first + AGE:
             state.leaving[eni.id] = Leaving(eni.id, eni.addresses, is_bound=False, is_orphan=True)
             state.tell("OrphanEni", eni.id, "it was made for this node and is lost; it is deleted", Severity.WARNING)
         else:
-            found[eni.id] = first
             state.next_sweep = now + AGE
     state.suspects = found
-
-
-def _is_used(state: State, eni: Eni) -> bool:
-    """Whether a pod has an address of it: somebody has detached it, and what the pod has must not be another's."""
-    return any(address in state.used for item in items_of(eni) for address in addresses_of(item, state.shape))
 
 
 def _is_known(state: State, eni: Eni) -> bool:

@@ -166,6 +166,8 @@ def _link_setting(verb: Verb, setting: LinkSetting, seq: int) -> bytes:
     body = IFINFO.pack(AF_UNSPEC, 0, setting.link, flags, change)
     if setting.mtu is not None:
         body += number(IFLA_MTU, setting.mtu)
+    if setting.mac is not None:
+        body += attribute(IFLA_ADDRESS, setting.mac)
     if setting.conf4 or setting.addr_gen_none:
         body += _families(setting.conf4, setting.addr_gen_none)
     return message(RTM_SETLINK, NLM_F_REQUEST, seq, body)

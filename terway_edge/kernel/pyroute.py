@@ -123,7 +123,11 @@ def _link_setting(verb: Verb, setting: LinkSetting, seq: int) -> bytes:
     if setting.addr_gen_none:
         mode = ["IFLA_INET6_ADDR_GEN_MODE", uapi.IN6_ADDR_GEN_MODE_NONE]
         families.append(["AF_INET6", {"attrs": [mode]}])
-    attrs = [("IFLA_MTU", setting.mtu), ("IFLA_AF_SPEC", {"attrs": families} if families else None)]
+    attrs = [
+        ("IFLA_MTU", setting.mtu),
+        ("IFLA_ADDRESS", None if setting.mac is None else _mac(setting.mac)),
+        ("IFLA_AF_SPEC", {"attrs": families} if families else None),
+    ]
     return _bytes(LinkMessage(), uapi.RTM_SETLINK, uapi.NLM_F_REQUEST, seq, fields, attrs)
 
 

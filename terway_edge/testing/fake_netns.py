@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from terway_edge.core.addresses import BITS, Address, Prefix
 from terway_edge.core.plans import (
-    MIN_MTU6,
     MAIN,
+    MIN_MTU6,
     Change,
     FibRoute,
     Link,

@@ -80,6 +80,7 @@ link_settings = st.builds(
     st.none() | mtus,
     st.lists(st.tuples(st.integers(1, 33), numbers), unique_by=lambda pair: pair[0], max_size=4).map(tuple),
     st.booleans(),
+    st.none() | macs,
 )
 shapings = st.builds(
     Shaping, links, st.integers(1000, 1 << 40), st.integers(2000, 1 << 24), st.integers(2000, (1 << 32) - 1)

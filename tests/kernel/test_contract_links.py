@@ -151,6 +151,19 @@ def test_link_setting_changes_only_what_it_names(kernel):
     assert (link_of(kernel, "spare0").up, link_of(kernel, "spare0").mtu) == (False, 1300)
 
 
+def test_a_link_gets_another_mac(kernel):
+    before = link_of(kernel, "spare0")
+    change(kernel, REPLACE, LinkSetting(SPARE, mac=b"\x02\0\0\0\x77\x01"))
+    assert link_of(kernel, "spare0") == before._replace(mac=b"\x02\0\0\0\x77\x01")
+
+
+def test_a_link_of_a_small_mtu_has_no_ipv6_to_set(kernel):
+    change(kernel, REPLACE, LinkSetting(SPARE, mtu=1279))
+    assert refusal(kernel, REPLACE, LinkSetting(SPARE, addr_gen_none=True)) == errno.EAFNOSUPPORT
+    change(kernel, REPLACE, LinkSetting(SPARE, mtu=1280))
+    change(kernel, REPLACE, LinkSetting(SPARE, addr_gen_none=True))
+
+
 def test_link_setting_of_a_missing_link_or_an_impossible_mtu_is_refused(kernel):
     assert refusal(kernel, REPLACE, LinkSetting(NOBODY, up=True)) == errno.ENODEV
     assert refusal(kernel, REPLACE, LinkSetting(SPARE, mtu=9)) == errno.EINVAL

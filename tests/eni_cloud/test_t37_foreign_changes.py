@@ -1,0 +1,142 @@
+"""T37: somebody else's daemon flips MACs, sets links down, flushes addresses, rules and routes, and writes sysctls: put
+right within a second of the event, within ten in any case; who keeps at it is fought ever less often."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.eni_cloud.cloud_machine import CloudMachine
+from tests.system.machine import until
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+FULL = os.environ.get("TERWAY_EDGE_FULL") == "1"
+HITS = 1000 if FULL else 20
+PODS = 8
+EVENT, AUDIT = 1.0, 10.0
+FEW = 25  # hits of one thing in a minute, which is no fight yet
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[CloudMachine]:
+    made = CloudMachine(tmp_path, {"max_pool_size": 12, "min_pool_size": 0}, bound=2)
+    made.settings["routes"] = {"resync_seconds": 2}
+    made.start()
+    yield made
+    made.close()
+
+
+class Foreigner:
+    """Knows the node's datapath by heart, and breaks it: `hit` gives what it did, and how soon that is to be mended."""
+
+    def __init__(self, node: CloudMachine, pods: list[tuple[str, str]]) -> None:
+        self.node, self.pods = node, pods
+        self.links = sorted({node.eni_link(address) for _, address in pods})
+        self.good = self.picture()
+        self._lately: dict[str, deque[float]] = {}
+
+    def picture(self) -> str:
+        """Rules, tables of ENIs, addresses and flags of their links, sysctls, and the pods' routes."""
+        node = self.node
+        rules = sorted(node.ip("rule show").splitlines())
+        routes = sorted(node.enter("ip", "route", "show", "table", "all", "proto", "158").stdout.splitlines())
+        links = [
+            [word for line in node.enter("ip", "-o", what, "show", "dev", link).stdout.splitlines() for word in
+             line.split() if word.startswith("192.0.2.10") or "UP" in word or word.count(":") == 5]
+            for link in self.links for what in ("link", "addr")
+        ]  # fmt: skip
+        sysctls = [
+            node.enter("cat", f"/proc/sys/net/{path}").stdout.strip()
+            for path in ("ipv4/ip_forward", *(f"ipv4/conf/{link}/rp_filter" for link in self.links))
+        ]
+        return "\n".join([*rules, *routes, str(links), str(sysctls)])
+
+    def hit(self, rng: random.Random) -> tuple[str, float]:
+        while True:
+            name, seconds, strike = rng.choice(self._strikes(rng))
+            lately = self._lately.setdefault(name, deque())
+            while lately and lately[0] < time.monotonic() - 60:
+                lately.popleft()
+            if len(lately) < FEW:
+                lately.append(time.monotonic())
+                strike()
+                return name, seconds
+
+    def _strikes(self, rng: random.Random) -> list[tuple[str, float, Callable[[], object]]]:
+        ip, sysctl = self.node.ip, self.node.sysctl
+        (_, address), link = rng.choice(self.pods), rng.choice(self.links)
+        table = 1000 + int(self.node.show(link)["ifindex"])
+        return [
+            (f"rule 512 {address}", EVENT, lambda: ip(f"rule del to {address} priority 512")),
+            (f"rule 2048 {address}", EVENT, lambda: ip(f"rule del from {address} priority 2048")),
+            (f"route {address}", EVENT, lambda: ip(f"route del {address}")),
+            (f"link {link}", EVENT, lambda: ip(f"link set {link} down")),
+            (f"link {link}", EVENT, lambda: ip(f"addr flush dev {link} scope global")),
+            (f"link {link}", EVENT, lambda: ip(f"route flush table {table}")),
+            (f"link {link}", EVENT, lambda: ip(f"link set {link} address 02:00:00:00:{rng.randrange(90):02}:77")),
+            (f"link {link}", AUDIT, lambda: sysctl(f"ipv4/conf/{link}/rp_filter", 1)),
+        ]
+
+
+@pytest.mark.timeout(3600)
+def test_t37_random_hits_are_put_right(node: CloudMachine) -> None:
+    foreigner, rng = Foreigner(node, node.await_pods(PODS)), random.Random(37)
+    slow: dict[str, float] = {}
+    for _ in range(HITS):
+        name, seconds = foreigner.hit(rng)
+        took = until(lambda: foreigner.picture() == foreigner.good, f"{name} put right; {node.tail()}", AUDIT + 2)
+        if took > seconds:
+            slow[name] = took
+    assert slow == {}
+    assert all(node.reaches(pod, address) for pod, address in foreigner.pods)
+    assert node.conditions() == []
+
+
+def test_t37_everything_at_once(node: CloudMachine) -> None:
+    pods = node.await_pods(PODS)
+    foreigner = Foreigner(node, pods)
+    node.ip(
+        *(f"rule del from {address} priority 2048" for _, address in pods),
+        *(f"rule del to {address} priority 512" for _, address in pods),
+        *(f"addr flush dev {link}" for link in foreigner.links),
+        *(f"link set {link} down" for link in foreigner.links),
+        "route flush proto 158",
+    )
+    until(lambda: foreigner.picture() == foreigner.good, f"all put right; {node.tail()}", AUDIT)
+    assert all(node.reaches(pod, address) for pod, address in pods)
+
+
+def test_t37_another_mac_is_put_right(node: CloudMachine) -> None:
+    """The VPC knows an ENI by its MAC: with another one it is dead."""
+    ((pod, address),) = node.await_pods(1)
+    link = node.eni_link(address)
+    mac = node.show(link)["address"]
+    for number in range(5):
+        node.ip(f"link set {link} address 02:00:00:00:00:{number:02}")
+        until(lambda: node.show(link)["address"] == mac, f"the MAC is back; {node.tail()}", EVENT)
+    assert node.reaches(pod, address)
+
+
+def test_t37_a_fight_is_told_and_left_and_taken_up_again(node: CloudMachine) -> None:
+    ((pod, address),) = node.await_pods(1)
+    rule = f"rule del from {address} priority 2048"
+    is_there = lambda: f"from {address} lookup" in node.ip("rule show")  # noqa: E731
+    undone = 0
+    end = time.monotonic() + 20
+    while time.monotonic() < end and undone < 60:
+        if is_there():
+            node.ip(rule)
+            undone += 1
+        elif undone > 40 and not is_there():
+            break
+    assert 30 < undone < 60, f"mended {undone} times without a pause"
+    until(lambda: "DatapathFight" in node.conditions(), f"the fight is told; {node.tail()}", 15)
+    until(is_there, "the rule is back when nobody takes it any more", 30)
+    assert node.reaches(pod, address)
