@@ -6,9 +6,22 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+SERVED = ("cluster/api", "controlplane", "deploy", "eni_cloud", "testing/apiserver", "testing/openapi")
+"""Directories whose tests talk to servers or start programs, nearly all of them: not for the fast subset."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    served = tuple(here / each for each in SERVED)
+    for item in items:
+        if any(item.path.is_relative_to(each) for each in served):
+            item.add_marker(pytest.mark.slow)

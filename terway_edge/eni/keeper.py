@@ -70,7 +70,9 @@ class Keeper:
         """What is to be carried out now; each action once, in any order and at the same time."""
         with self._lock:
             self._feed()
-            actions = self._pool.decide(self._feeder.stock(), self._clock.now())
+            stock = self._feeder.stock()
+            self._forget_served()
+            actions = self._pool.decide(stock, self._clock.now())
             self._feed()
             kept = [action for action in actions if self._is_used(action)]
             for action in kept:
@@ -189,6 +191,12 @@ class Keeper:
 
     def _feed(self) -> None:
         self._feeder.feed(self._pool.offers, self._pool.barred)
+
+    def _forget_served(self) -> None:
+        """Who was served a moment ago may not have said yet that it waits no more: nothing is bought for it."""
+        for key in self._pool.waiting:
+            if self._ipam.get(key) is not None:
+                self._pool.stop_waiting(key)
 
     def _is_used(self, action: Action) -> bool:
         """Whether a pod has an address that the action would take away."""

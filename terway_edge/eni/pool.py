@@ -201,6 +201,10 @@ class EniPool:
         self._state.waiting.setdefault(key, now)
         return is_new
 
+    @property
+    def waiting(self) -> tuple[Key, ...]:
+        return tuple(self._state.waiting)
+
     def stop_waiting(self, key: Key) -> None:
         self._state.waiting.pop(key, None)
 

@@ -15,7 +15,7 @@ from terway_edge.testing.fake_cloud import ENS
 from terway_edge.testing.fake_kernel import FakeKernel
 from terway_edge.testing.harness import make_context, make_node
 from terway_edge.testing.pytest_contract import BackendContract
-from tests.backends.eni_node import EniWorld, eni_cloud, node, settled
+from tests.backends.eni_node import EniWorld, eni_cloud, eventually, node, settled
 
 DUAL_ENS = replace(ENS, has_ipv6=True)
 """The laws are about nodes of both families."""
@@ -44,10 +44,14 @@ def test_a_node_without_a_bound_eni_is_told_how_to_bind_one(tmp_path: Path) -> N
     with node(EnsEni, tmp_path, partial(eni_cloud, features=ENS, enis=0)) as (harness, _clouds):
         with pytest.raises(Retry, match="no ENI for pods is bound to the instance"):
             harness.allocate()
-        report = harness.hooks.report("ens_eni")
-        assert report is not None
-        assert not report.in_sync
-        assert "BindMoreEnis" in {condition.reason for condition in report.conditions}
+
+        def told() -> bool:
+            report = harness.hooks.report("ens_eni")
+            assert report is not None
+            assert not report.in_sync
+            return "BindMoreEnis" in {condition.reason for condition in report.conditions}
+
+        eventually(told, "the advice")
 
 
 def test_the_instance_is_named_by_the_nodes_label() -> None:

@@ -37,6 +37,8 @@ class Model:
         self.touched: dict[tuple[str, Address], float] = {}
         self.torn: dict[str, float] = {}
         """ENIs that others took as a whole, and when: also what they get by calls that were under way is touched."""
+        self.ours: set[str] = set()
+        """ENIs that the pool has made, those that are gone among them."""
         self.honest_since = side.clock.now()
         self.is_troubled = False
         self.looked_at = self._heard_at = 0.0
@@ -208,19 +210,15 @@ class Model:
         """Nothing is given back that a pod has; no ENI that is not provably the pool's own is."""
         self._spread()
         held = {address: lease_eni(lease) for lease in self.pods.values() for address in lease.addresses}
-        ours = {each.id for each in self.side.enis() if each.ours}
+        self.ours |= {each.id for each in self.side.enis() if each.ours}
         for loss in self.side.losses():
             if loss.kind == "unassign":
                 lost = {each for each in loss.addresses & held.keys() if held[each] == loss.eni}
             else:
                 lost = {address for address, eni in held.items() if eni == loss.eni}
-                assert loss.eni in ours | self.torn.keys() | self.gone, f"{loss.kind} of {loss.eni}, which is not ours"
+                assert loss.eni in self.ours, f"{loss.kind} of {loss.eni}, which is not ours"
             lost = {each for each in lost if (loss.eni, each) not in self.touched}
             assert not lost, f"{loss.kind} of {loss.eni} took {lost} from pods"
-        self.gone |= ours
-
-    gone: frozenset[str] = frozenset()
-    """ENIs of ours that there are or were."""
 
     def check(self) -> None:
         self.check_calls()

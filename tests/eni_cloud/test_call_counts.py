@@ -210,7 +210,6 @@ def test_a_hundred_threads_on_a_cold_node(tmp_path: Path) -> None:
         assert given <= {each for eni in cold.emulator.enis(ECS_NODE) for each in owned(eni)}
         assert cold.changes() <= HARDLY * fewest_changes(100, 7, PER_ENI, BATCH)
         assert cold.emulator.log.total - cold.changes() <= 12
-        cold.emulator.log.clear()
         # And then from stock: what a pod gives back rests for others, not for itself.
         cold.emulator.log.clear()
         for lease in leases[:50]:
@@ -220,7 +219,7 @@ def test_a_hundred_threads_on_a_cold_node(tmp_path: Path) -> None:
         assert again.isdisjoint(address for lease in leases[50:] for address in lease.addresses)
         assert cold.emulator.violations() == []
         assert cold.emulator.orphans({CREATOR_TAG: CREATOR}) == []
-        assert cold.changes() == 0
+        assert [call for call in cold.emulator.log.calls() if not call.action.startswith("Describe")] == []
 
 
 def test_the_pools_own_number_agrees() -> None:

@@ -81,7 +81,9 @@ def test_five_hundred_pods_leave_no_trace(real_world):
     for first in range(100, 600, 10):
         ten_pods(first)
     gc.collect()
-    assert resources() == start
+    files, threads = (now - then for now, then in zip(resources(), start, strict=True))
+    assert threads == 0
+    assert files <= 2  # a socket for each thread there ever was at once: the reaper may have met us for the first time
     assert memory() - resident < 1024
     assert real_world.picture() == before
     # The uplinks get link-local addresses meanwhile, by the kernel's own hand.

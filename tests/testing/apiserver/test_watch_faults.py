@@ -120,6 +120,7 @@ def test_faults_that_happen_now(api, wire, links):
             api.watches.wait(1, "links")
             api.watches.happen(fault, "links")
             assert stream.line()[: len(expected) or 1] == expected
+        api.watches.wait(0, "links")  # or the next fault may happen to this one
     with wire.watch(LINKS, resourceVersion=str(api.revision)) as stream:
         api.watches.wait(1, "links")[0].happen(CutWatch(kind="cut_watch"))
         with pytest.raises(BROKEN):
