@@ -21,7 +21,7 @@ from terway_edge.lab.written import Objects, Written, faults, written
 
 PEERS = "/apis/network.openyurt.io/v1alpha1/bgppeers"
 PODS, EVENTS = "/api/v1/namespaces/default/pods", "/api/v1/namespaces/default/events"
-WRITE_LIMIT = 15.0  # seconds
+WRITE_LIMIT = 40.0  # seconds; a request that gets no answer is given up after 30
 
 
 class ApiSide:
