@@ -15,7 +15,7 @@ from terway_edge.eni.actions import Action, Look
 from terway_edge.eni.calls import Outcome, call
 from terway_edge.eni.feeding import lease_eni
 from terway_edge.eni.keeper import Keeper
-from terway_edge.eni.policy import Policy, shape_of
+from terway_edge.eni.policy import BLOCK, Policy, shape_of
 from terway_edge.testing.events import RecordedEvents
 from tests.eni_cloud.sides import Seen, Side
 
@@ -23,6 +23,7 @@ SETTLED = 90.0  # seconds after a change of others from which on an honest list 
 QUIET = 2400.0  # seconds after which all must be in order
 STILL = 600.0  # seconds in which then nothing may be changed
 COOLDOWN = 30.0
+OTHERS_HAVE = 1  # addresses beside the primary one on an ENI that others attach
 
 
 class Model:
@@ -121,11 +122,15 @@ class Model:
             self.hear(9)
 
     def wait(self, seconds: float) -> None:
-        """The process does nothing for a while."""
+        """The process does nothing for a while, and hears of what it asked for later than anybody else would."""
         self.side.clock.advance(seconds)
+        if self.answers:
+            self.honest_since = self.side.clock.now()
 
     def live(self, seconds: float) -> None:
         """Everything happens when it is due."""
+        self.reach(99)
+        self.hear(99)
         self._run(seconds)
 
     def crash(self) -> None:
@@ -258,10 +263,12 @@ class Model:
         calls, changes = self.side.calls(), self.side.changes()
         self._run(STILL)
         assert self.side.changes() == changes, "no rest"
-        # A list a minute, sweep and survey every ten; a survey a minute while vSwitches seem to be full.
-        most = STILL / 60 + 2 * (STILL / 600 + 1) + 1
+        # A list a minute, sweep and survey every ten; a survey a minute while vSwitches seem to be full. A survey is a
+        # call for each.
+        surveys = len(self.side.vswitches)
+        most = STILL / 60 + (1 + surveys) * (STILL / 600 + 1) + 1
         if self.side.free() < 16:
-            most += STILL / 60
+            most += STILL / 60 * surveys
         assert self.side.calls() - calls <= most, "too many calls at rest"
 
     def _check_demand(self) -> None:
@@ -271,11 +278,17 @@ class Model:
         if self.waiting:
             assert self.keeper.hopeless(), f"{len(self.waiting)} pods wait for nothing"
             assert idle == 0, "pods wait beside idle addresses"
-        elif total - idle + shape.floor <= int(details["capacity"]) and self.side.free() > shape.floor + 16:
+        elif total - idle + shape.floor <= self._room(int(details["capacity"])) and self.side.free() > shape.floor + 16:
             assert idle >= shape.floor, f"{idle} idle, at least {shape.floor} are wanted"
         # What cannot go: primary addresses, ENIs of others, blocks that a pod has an address of.
         if not self.waiting and not self.policy.use_prefixes:
             assert idle <= shape.ceiling + len(self._enis()) + 2 * len(self.torn), f"{idle} idle addresses"
+
+    def _room(self, capacity: int) -> int:
+        """Pods that ENIs can serve: others' may have single addresses where prefixes should be."""
+        if not self.policy.use_prefixes:
+            return capacity
+        return capacity - sum(BLOCK * OTHERS_HAVE for each in self._enis() if not each.ours)
 
     def _run(self, seconds: float) -> None:
         end = self.side.clock.now() + seconds
