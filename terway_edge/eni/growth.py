@@ -40,9 +40,11 @@ class _Rest:
 
 
 def repeat(state: State, moment: Moment) -> Iterator[Action]:
-    """Wishes whose outcome is not known yet, in the same words."""
-    for eni, wish in state.assigning.items():
+    """Wishes whose outcome is not known yet, in the same words; but what was taken away long ago and is listed now was
+    given again."""
+    for eni, wish in list(state.assigning.items()):
         if eni in state.enis and state.enis[eni].is_present and state.may_call("assign", eni, moment):
+            wish = state.assigning[eni] = wish._replace(parted=state.partings.closed(eni))
             yield state.begin(Assign(wish))
 
 
@@ -111,7 +113,8 @@ def growable(state: State, moment: Moment) -> int:
             allowed = state.vswitches.most(held.eni.vswitch, shape.unit, moment)
             found += max(min(_untaken(state, held), allowed), 0) * shape.unit
     found += sum(shape.per_eni - making.pods(shape) for making in state.making.values())
-    if state.slots() and any(state.vswitches.most(each, shape.unit, moment) for each in candidates(state)):
+    spare = _spare(state)
+    if state.slots() and any(state.vswitches.most(each, shape.unit, moment) > spare for each in candidates(state)):
         found += state.slots() * shape.per_eni
     return found
 
@@ -176,7 +179,7 @@ def _create(state: State, rest: _Rest, moment: Moment) -> Iterator[Action]:
             return
         pods = min(shape.call, rest.need + rest.later + rest.extra)
         wanted = -(-pods // shape.unit) if 4 in shape.families else 1
-        spare = int(shape.unit == 1 and 4 in shape.families and not shape.uses_primary)
+        spare = _spare(state)
         vswitch, most = state.vswitches.choose(
             _known(state),
             wanted + spare,
@@ -195,6 +198,12 @@ def _create(state: State, rest: _Rest, moment: Moment) -> Iterator[Action]:
         if not is_spread:
             rest.leave(shape.per_eni - making.pods(shape))
         yield state.begin(Create(wish))
+
+
+def _spare(state: State) -> int:
+    """Addresses that an ENI takes from its vSwitch and that no pod gets."""
+    shape = state.shape
+    return int(shape.unit == 1 and 4 in shape.families and not shape.uses_primary)
 
 
 def _knows_enough(state: State) -> bool:
