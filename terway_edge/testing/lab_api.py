@@ -7,16 +7,13 @@ socket: a question is one line of JSON, `{"do": WHAT}`, and so is the answer, a 
 from __future__ import annotations
 
 import signal
-import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from terway_edge.core.config import Section
 from terway_edge.core.fields import AbsolutePath
-from terway_edge.lab.sockets import socket_in
 from terway_edge.testing.apiserver import (
     ADMIN,
     ApiServer,
@@ -29,28 +26,17 @@ from terway_edge.testing.apiserver import (
 )
 from terway_edge.testing.apiserver.store import Snapshot
 from terway_edge.testing.lab_control import Control
+from terway_edge.testing.lab_listener import Listener
 
-BACKLOG = 512
 FORBIDDEN = (401, 403)
 MALFORMED = (400, 405, 406, 413, 415, 422)
 
 
-class Stage(Section):
+class Stage(Listener):
     """`kubeconfig` is where the administrator's is written, `control` where the lab's questions come."""
 
-    netns: str
-    address: str
-    port: int
     kubeconfig: AbsolutePath
     control: AbsolutePath
-
-    def open(self) -> socket.socket:
-        """Raises OSError."""
-        listening = socket_in(self.netns, socket.AF_INET)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((self.address, self.port))
-        listening.listen(BACKLOG)
-        return listening
 
 
 class Deeds:

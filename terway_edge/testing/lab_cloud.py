@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 from collections import Counter
 from contextlib import ExitStack
@@ -19,26 +18,10 @@ from typing import Any
 from terway_edge.core.config import Section
 from terway_edge.core.fields import AbsolutePath
 from terway_edge.lab.processes import MARK, Processes
-from terway_edge.lab.sockets import socket_in
 from terway_edge.testing.lab_control import Control
+from terway_edge.testing.lab_listener import Listener
 from terway_edge.testing.lab_wires import Place, Wires
 from terway_edge.testing.openapi import Emulator, Script, Server, Site
-
-BACKLOG = 128
-
-
-class Listener(Section):
-    netns: str
-    address: str
-    port: int
-
-    def open(self) -> socket.socket:
-        """Raises OSError."""
-        listening = socket_in(self.netns, socket.AF_INET)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((self.address, self.port))
-        listening.listen(BACKLOG)
-        return listening
 
 
 class Stage(Section):

@@ -21,9 +21,10 @@ from terway_edge.testing.apiserver.errors import ApiError
 from terway_edge.testing.apiserver.faults.script import Script
 from terway_edge.testing.apiserver.kubeconfig import write_kubeconfig
 from terway_edge.testing.apiserver.log import CallLog, CallRecord
-from terway_edge.testing.apiserver.server import Server, listen
+from terway_edge.testing.apiserver.server import Server
 from terway_edge.testing.apiserver.settings import Settings
 from terway_edge.testing.apiserver.tls import Certificate, self_signed
+from terway_edge.testing.http import listen
 
 __all__ = [
     "ADMIN",

@@ -7,27 +7,18 @@ import gzip
 import select
 import socket
 import ssl
-import struct
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from terway_edge.testing.apiserver.call import Call
 from terway_edge.testing.apiserver.double import ApiServer
 from terway_edge.testing.apiserver.reply import Cut, Reply
+from terway_edge.testing.http import BACKLOG, HttpHandler, HttpServer
 
-BACKLOG = 512
 LONGEST_BODY = 3 << 20  # bytes, as of a real server
 GZIP_FROM = 128 << 10  # bytes
 POLL = 0.05
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: closing sends RST
-
-
-def listen(address: str = "127.0.0.1", port: int = 0) -> socket.socket:
-    """A listening socket; in the network namespace that the calling thread is in. Raises OSError."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.create_server((address, port), family=family, backlog=BACKLOG)
 
 
 class Server:
@@ -60,7 +51,7 @@ class Server:
             self._http.socket.bind((self.host, self.port))
         self._http.socket.listen(BACKLOG)
         self.api.resume()
-        self._http.is_stopping.clear()
+        self._http.stopping.clear()
         self.start()
 
     def close(self) -> None:
@@ -68,7 +59,7 @@ class Server:
         self._http.server_close()
 
     def _pause(self) -> None:
-        self._http.is_stopping.set()
+        self._http.stopping.set()
         self.api.stop()
         if self._thread:
             self._http.shutdown()
@@ -86,81 +77,19 @@ class Server:
         self.close()
 
 
-class _Http(ThreadingHTTPServer):
-    """Threads are daemons, so that a server that nobody closes keeps no process alive; `cut` waits for them."""
-
+class _Http(HttpServer):
     def __init__(self, api: ApiServer, listening: socket.socket, tls: ssl.SSLContext | None) -> None:
-        super().__init__(listening.getsockname()[:2], _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket, self.api, self.tls = listening, api, tls
-        self.is_stopping = threading.Event()
-        self._serving: dict[threading.Thread, socket.socket] = {}
-        self._guard = threading.Lock()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        thread = threading.Thread(target=self._serve, args=(request, client_address), daemon=True)
-        with self._guard:
-            self._serving[thread] = request
-        thread.start()
-
-    def cut(self) -> None:
-        """End the connections, those too whose thread waits for the client's next request."""
-        with self._guard:
-            serving = dict(self._serving)
-        for connection in serving.values():
-            _shut(connection)
-        for thread in serving:
-            thread.join()
-
-    def shutdown_request(self, request: Any) -> None:
-        """A connection that was cut ends with RST, not with the FIN that a good end has."""
-        if request.fileno() >= 0 and request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(RESET)) == RESET:
-            self.close_request(request)
-        else:
-            super().shutdown_request(request)
-
-    def _serve(self, request: socket.socket, client_address: Any) -> None:
-        try:
-            self.process_request_thread(self._secured(request), client_address)
-        finally:
-            with self._guard:
-                del self._serving[threading.current_thread()]
-
-    def _secured(self, connection: socket.socket) -> socket.socket:
-        """The handshake comes with the first read."""
-        if self.tls is None:
-            return connection
-        secured = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-        with self._guard:
-            self._serving[threading.current_thread()] = secured
-        return secured
+        super().__init__(listening, _Handler, tls)
+        self.api = api
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # one segment for head and body
+class _Handler(HttpHandler):
     server: _Http
-
-    def finish(self) -> None:
-        try:
-            super().finish()
-        except OSError:
-            self.close_connection = True  # the client was faster
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        except (ConnectionError, ssl.SSLError):
-            self.close_connection = True
 
     def do_GET(self) -> None:
         self._answer()
 
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing: the server has a log of its own, without tokens."""
 
     def _answer(self) -> None:
         body = self._read_body()
@@ -170,11 +99,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         reply = self.server.api.answer(Call.of(self.command, self.path, dict(self.headers.items()), body))
         if reply.delay:
-            self.server.is_stopping.wait(reply.delay)
+            self.server.stopping.wait(reply.delay)
         if reply.is_held:
             self._hold()
         elif reply.is_dropped:
-            self._cut()
+            self.cut()
         elif reply.stream is not None:
             self._stream(reply)
         else:
@@ -184,10 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         """None if it is too long or its length is unknown."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return self._read_chunks()
-        length = self.headers.get("Content-Length", "0")
-        if not length.isascii() or not length.isdigit() or int(length) > LONGEST_BODY:
-            return None
-        return self.rfile.read(int(length))
+        return self.read_body(LONGEST_BODY)
 
     def _read_chunks(self) -> bytes | None:
         body = b""
@@ -236,12 +162,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
         except Cut:
             self.wfile.flush()
-            self._cut()
+            self.cut()
         finally:
             reply.stream.close()  # type: ignore[attr-defined]
 
     def _hold(self) -> None:
-        while not self.server.is_stopping.wait(POLL) and not self._is_alone():
+        while not self.server.stopping.wait(POLL) and not self._is_alone():
             pass
         self.close_connection = True
 
@@ -249,15 +175,4 @@ class _Handler(BaseHTTPRequestHandler):
         """Whether the client is gone: it has nothing to say but the end of its side."""
         poll = select.poll()
         poll.register(self.connection, select.POLLIN | select.POLLHUP | select.POLLERR)
-        return self.server.is_stopping.is_set() or bool(poll.poll(0))
-
-    def _cut(self) -> None:
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self.close_connection = True
-
-
-def _shut(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # it is closed
+        return self.server.stopping.is_set() or bool(poll.poll(0))

@@ -11,6 +11,7 @@ It refuses what the real service refuses, and more where the documentation is cl
 parameters, `True` for `true`, the text None.
 """
 
+from terway_edge.testing.http import listen
 from terway_edge.testing.openapi.emulator import Emulator
 from terway_edge.testing.openapi.example import example_site
 from terway_edge.testing.openapi.faults import Script
@@ -18,7 +19,7 @@ from terway_edge.testing.openapi.files import read_faults, read_site
 from terway_edge.testing.openapi.log import CallLog, CallRecord
 from terway_edge.testing.openapi.observer import Observer
 from terway_edge.testing.openapi.records import Eni, EniStatus, EniType, Instance, Product
-from terway_edge.testing.openapi.server import Server, listen
+from terway_edge.testing.openapi.server import Server
 from terway_edge.testing.openapi.site import Site
 
 __all__ = [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
+from terway_edge.testing.fault_schedule import Schedule
 from terway_edge.testing.openapi.action import Bent
 from terway_edge.testing.openapi.faults import (
     Drop,
@@ -63,39 +63,17 @@ class Fired:
         )
 
 
-class _Counted:
-    """One fault of the script and how often it was asked and fired."""
-
-    def __init__(self, fault: Fault) -> None:
-        self.fault = fault
-        self._seen = self._fired = 0
-        self._random = random.Random(fault.seed)
-
-    def fires(self, product: str, action: str, age: float) -> bool:
-        fault = self.fault
-        if not _is_meant(fault.action, product, action) or not fault.since <= age < fault.until:
-            return False
-        self._seen += 1
-        if fault.calls and self._seen not in fault.calls:
-            return False
-        if fault.count is not None and self._fired >= fault.count:
-            return False
-        fires = self._random.random() < fault.probability
-        self._fired += fires
-        return fires
-
-
 class FaultPlan:
     """A script under way; `now` is the emulator's clock."""
 
     def __init__(self, script: Script, now: float) -> None:
         self._started = now
-        self._faults = [_Counted(each) for each in script.faults]
+        self._faults = [(each, Schedule(each)) for each in script.faults]
 
     def fire(self, product: str, action: str, now: float) -> Fired:
-        age = now - self._started
+        meant = [each for each in self._faults if _is_meant(each[0].action, product, action)]
         # All are asked, so that each counts its calls whatever the others do.
-        return Fired([each.fault for each in self._faults if each.fires(product, action, age)])
+        return Fired([fault for fault, schedule in meant if schedule.fires(now - self._started)])
 
 
 def _is_meant(pattern: str, product: str, action: str) -> bool:

@@ -12,18 +12,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from terway_edge.core.config import Section
+from terway_edge.testing.fault_schedule import Scheduled
 
 
-class _Fault(Section):
+class _Fault(Scheduled):
     action: str = Field(
         "*", description="Action, product:Action or metadata:GET; * and ? match any text. Without a product: all APIs"
     )
-    calls: tuple[Annotated[int, Field(ge=1)], ...] = Field((), description="fires at the Nth matching calls only")
-    count: int | None = Field(None, ge=1, description="fires at most so many times")
-    probability: float = Field(1.0, gt=0, le=1)
-    seed: int = 0
-    since: float = Field(0.0, ge=0, description="seconds after the script was loaded")
-    until: float = Field(math.inf, gt=0, description="seconds after the script was loaded")
 
 
 class Throttle(_Fault):

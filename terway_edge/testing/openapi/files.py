@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import ValidationError
-
-from terway_edge.cluster.documents import DocumentError, parse
-from terway_edge.core.config import Section
-from terway_edge.core.config_error import ConfigError, explain
+from terway_edge.testing.document_files import read_document
 from terway_edge.testing.openapi.faults import Script
 from terway_edge.testing.openapi.site import Site
-
-Model = TypeVar("Model", bound=Section)
 
 
 def read_site(path: Path) -> Site:
     """Raises ConfigError, one line per mistake."""
-    return _read(path, Site)
+    return read_document(path, Site)
 
 
 def read_faults(path: Path) -> Script:
     """Raises ConfigError, one line per mistake."""
-    return _read(path, Script)
-
-
-def _read(path: Path, model: type[Model]) -> Model:
-    try:
-        documents = parse(path.read_text("utf-8-sig"), yaml=path.suffix != ".json")
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except (DocumentError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: {error}"]) from None
-    if len(documents) > 1:
-        raise ConfigError([f"{path}: holds {len(documents)} documents, expected one; remove the '---' between them"])
-    try:
-        return model.model_validate(documents[0] if documents else {})
-    except ValidationError as error:
-        raise ConfigError([f"{path}: {line}" for line in explain(error, model, {})]) from None
+    return read_document(path, Script)

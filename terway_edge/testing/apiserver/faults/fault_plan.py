@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -20,6 +19,7 @@ from terway_edge.testing.apiserver.faults.script import (
     Slow,
     Stale,
 )
+from terway_edge.testing.fault_schedule import Schedule
 
 
 class Fired:
@@ -64,41 +64,19 @@ class Fired:
         return any(isinstance(each, Stale) for each in self.faults)
 
 
-class _Counted:
-    """One fault of the script and how often it was asked and fired."""
-
-    def __init__(self, fault: Fault) -> None:
-        self.fault = fault
-        self._seen = self._fired = 0
-        self._random = random.Random(fault.seed)
-
-    def fires(self, target: Target, user_agent: str, age: float) -> bool:
-        fault = self.fault
-        if not _is_meant(fault, target, user_agent) or not fault.since <= age < fault.until:
-            return False
-        self._seen += 1
-        if fault.calls and self._seen not in fault.calls:
-            return False
-        if fault.count is not None and self._fired >= fault.count:
-            return False
-        fires = self._random.random() < fault.probability
-        self._fired += fires
-        return fires
-
-
 class FaultPlan:
     """A script under way; `now` in seconds of any one clock."""
 
     def __init__(self, script: Script, now: float) -> None:
         self._started = now
-        self._faults = [_Counted(each) for each in script.faults]
+        self._faults = [(each, Schedule(each)) for each in script.faults]
         self._guard = threading.Lock()
 
     def fire(self, target: Target, user_agent: str, now: float) -> Fired:
+        meant = [each for each in self._faults if _is_meant(each[0], target, user_agent)]
         with self._guard:
             # All are asked, so that each counts its requests whatever the others do.
-            fired = [each.fault for each in self._faults if each.fires(target, user_agent, now - self._started)]
-        return Fired(fired)
+            return Fired([fault for fault, schedule in meant if schedule.fires(now - self._started)])
 
 
 def _is_meant(fault: Fault, target: Target, user_agent: str) -> bool:

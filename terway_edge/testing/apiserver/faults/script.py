@@ -6,26 +6,20 @@ fire add up. Faults of watches happen once so many events are sent and so many s
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from terway_edge.core.config import Section
+from terway_edge.testing.fault_schedule import Scheduled
 
 
-class _Fault(Section):
+class _Fault(Scheduled):
     verb: str = Field("*", description="get, list, watch, create, ... or a method in lower case for other paths")
     resource: str = Field("*", description="nodes, bgppeers/status, ...; * and ? match any text")
     namespace: str = "*"
     name: str = "*"
     user_agent: str = "*"
-    calls: tuple[Annotated[int, Field(ge=1)], ...] = Field((), description="fires at the Nth matching requests only")
-    count: int | None = Field(None, ge=1, description="fires at most so many times")
-    probability: float = Field(1.0, gt=0, le=1)
-    seed: int = 0
-    since: float = Field(0.0, ge=0, description="seconds after the script was loaded")
-    until: float = Field(math.inf, gt=0, description="seconds after the script was loaded")
 
 
 class Throttle(_Fault):
