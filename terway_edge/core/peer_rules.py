@@ -39,9 +39,20 @@ def peer_conditions(peers: Iterable[BgpPeer], nodes: Sequence[Node]) -> tuple[Co
     found: list[Condition] = []
     for peer in ordered:
         found += [Condition("PeerWarning", peer.subject, text) for text in peer.warnings()]
-        found += _unknown_speakers(peer, names)
+        found += unknown_speakers(peer, names)
         found += _about_nodes(peer, nodes)
     return (*found, *_conflicts(ordered), *_differing(ordered))
+
+
+def unknown_speakers(peer: BgpPeer, names: Collection[str]) -> Iterator[Condition]:
+    """:param names: of all Nodes"""
+    missing = [name for name in peer.spec.local_speakers if name not in names]
+    if missing:
+        yield Condition(
+            "SpeakerNotFound",
+            peer.subject,
+            f"the cluster has no Node {', '.join(missing)}, so nobody speaks there; correct localSpeakers",
+        )
 
 
 def _oldest_first(peers: Iterable[BgpPeer]) -> list[BgpPeer]:
@@ -54,16 +65,6 @@ def _owners(ordered: Iterable[BgpPeer]) -> dict[Claim, BgpPeer]:
         for speaker in peer.spec.local_speakers:
             owners.setdefault((speaker, peer.spec.peer_ip), peer)
     return owners
-
-
-def _unknown_speakers(peer: BgpPeer, names: Collection[str]) -> Iterator[Condition]:
-    missing = [name for name in peer.spec.local_speakers if name not in names]
-    if missing:
-        yield Condition(
-            "SpeakerNotFound",
-            peer.subject,
-            f"the cluster has no Node {', '.join(missing)}, so nobody speaks there; correct localSpeakers",
-        )
 
 
 def _about_nodes(peer: BgpPeer, nodes: Sequence[Node]) -> Iterator[Condition]:

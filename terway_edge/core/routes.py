@@ -45,10 +45,10 @@ def desired_routes(
     )
     routes: dict[Prefix, Route] = {}
     conditions: list[Condition] = list(_overlaps(view))
-    own = view.node.pod_cidrs
+    own = view.node.pod_cidrs if conditions else ()
     for member in sorted(view.members, key=lambda m: m.node.name):
         for prefix in member.node.pod_cidrs:
-            if prefix in routes or any(mine.covers(prefix) for mine in own):
+            if prefix in routes or (own and any(mine.covers(prefix) for mine in own)):
                 continue  # reported by _overlaps; ours, then the first name, wins
             route = _route(prefix, member, view.selection.lan, around, conditions)
             if route is not None:
@@ -71,7 +71,8 @@ def _route(
         if gateway is None:
             conditions.append(_no_gateway(prefix, name, f"node is in LAN {member.lan!r}"))
             return None
-        aggregate = next((cidr for cidr in around.edge_cidrs if cidr.covers(prefix)), None)
+        edge = around.edge_cidrs
+        aggregate = next((cidr for cidr in edge if cidr.covers(prefix)), None) if edge else None
         if aggregate is not None:
             return Route(aggregate, gateway, AGGREGATE, Scope.GATEWAY)
         return Route(prefix, gateway, name, Scope.GATEWAY)
@@ -133,6 +134,10 @@ def _no_gateway(prefix: Prefix, node: str, why: str) -> Condition:
 def _overlaps(view: NodeView) -> Iterable[Condition]:
     """Pod CIDRs that two nodes claim: an allocation fault that only the cluster owner can mend."""
     nodes = [view.node, *(member.node for member in view.members)]
+    prefixes = [prefix for node in nodes for prefix in node.pod_cidrs]
+    sizes = {(prefix.family, prefix.length) for prefix in prefixes}
+    if len({family for family, _ in sizes}) == len(sizes) and len(set(prefixes)) == len(prefixes):
+        return  # as it should be: all of one size, each there once
     widest: tuple[Prefix, str] | None = None
     for prefix, name in sorted((prefix, node.name) for node in nodes for prefix in node.pod_cidrs):
         if widest is not None and widest[0].family == prefix.family and prefix.value <= widest[0].last:

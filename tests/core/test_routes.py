@@ -199,6 +199,13 @@ def test_overlapping_pod_cidrs_are_told_and_ours_stay_ours():
     assert conditions == [("PodCIDROverlap", "n2"), ("PodCIDROverlap", "n1")]
 
 
+def test_pod_cidrs_of_different_sizes_that_overlap_are_told_too():
+    view = lan_of(("n1", "here", ["192.0.2.11"], ["10.1.0.0/24"]), ("n2", "here", ["192.0.2.12"], ["10.1.0.0/25"]))
+    routes, conditions = told(view)
+    assert routes.keys() == {"10.1.0.0/24", "10.1.0.0/25"}
+    assert conditions == [("PodCIDROverlap", "n2")]
+
+
 def test_a_host_route_address_makes_nobody_on_link():
     uplink = Uplink(2, "up0", 1500, ((Address.parse("192.0.2.10"), 32),))
     view = lan_of(("n1", "here", ["192.0.2.11"], ["10.1.0.0/24"]), uplink=uplink)
