@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 
+from terway_edge.core.failpoints import reach
 from terway_edge.core.ports import Json
 
 log = logging.getLogger(__name__)
@@ -41,13 +42,16 @@ class WholeFiles:
         if not after:
             path.unlink(missing_ok=True)
         elif after != before:
+            reach("status.write.before")
             self._directory.mkdir(exist_ok=True)  # no parents: an empty manifest directory would delete all objects
             temporary = path.with_name(f".{path.name}.tmp")
             temporary.unlink(missing_ok=True)  # of a process that died: it may be anything
             with open(temporary, "xb", buffering=0) as file:
                 os.fchmod(file.fileno(), 0o644)
                 file.write(after)
+            reach("status.write.written")
             temporary.replace(path)
+            reach("status.write.after")
 
 
 def as_text(value: Mapping[str, Json]) -> bytes:

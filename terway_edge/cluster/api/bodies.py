@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha1
-from typing import NamedTuple
 
 from terway_edge.cluster.api.event_queue import Telling
 from terway_edge.cluster.api.resources import PEER_VERSION
+from terway_edge.cluster.api.subjects import involved
 from terway_edge.core.ports import Annotation, Json, StatusEntry
 
 APPLY = "application/apply-patch+yaml"  # of JSON, which is YAML
@@ -24,29 +23,10 @@ SPEAKERS, SPEAKER_KEY = "speakers", "node"
 MAX_MANAGER = 128  # bytes of a field manager's name
 MAX_MESSAGE = 1024  # characters of an event's message
 MAX_NAME = 253
-_SUBJECT = re.compile(r"(?P<kind>Node|BGPPeer)/(?P<name>[a-z0-9][a-z0-9.-]*)(?:: (?P<field>.*))?", re.DOTALL)
 
 Body = Mapping[str, Json]
 Uid = Callable[[str, str], str | None]
 """The uid of an object by kind and name; None if none is known."""
-
-
-class Involved(NamedTuple):
-    """What an event is about, and what its message begins with."""
-
-    kind: str
-    name: str
-    prefix: str = ""
-
-
-def involved(subject: str, node: str) -> Involved:
-    """The object that a subject names; anything else is something of this node."""
-    if match := _SUBJECT.fullmatch(subject):
-        field = match["field"]
-        return Involved(match["kind"], match["name"], f"{field}: " if field else "")
-    if subject == node:
-        return Involved("Node", node)
-    return Involved("Node", node, f"{subject}: ")
 
 
 def event_name(telling: Telling, node: str) -> str:
@@ -94,14 +74,12 @@ def field_manager(node: str) -> str:
 
 
 def speaker_status(entry: StatusEntry) -> Body:
-    """To apply: what is applied no more is removed."""
-    entries: Json = [] if entry.value is None else [{SPEAKER_KEY: entry.key, **_without_nulls(entry.value)}]
-    return {
-        "apiVersion": PEER_VERSION,
-        "kind": entry.kind,
-        "metadata": {"name": entry.name},
-        "status": {SPEAKERS: entries} if entries else {},
-    }
+    """To apply: what is applied no more is removed. Without `status` nothing is, and the API forgets that this speaker
+    ever was; an empty one would stay its own, in the object's metadata."""
+    body: Body = {"apiVersion": PEER_VERSION, "kind": entry.kind, "metadata": {"name": entry.name}}
+    if entry.value is None:
+        return body
+    return {**body, "status": {SPEAKERS: [{SPEAKER_KEY: entry.key, **_without_nulls(entry.value)}]}}
 
 
 def condition(entry: StatusEntry, current: Sequence[Mapping[str, Json]], now: float) -> Body | None:

@@ -20,6 +20,7 @@ from msgspec.json import Decoder
 from terway_edge.cluster.api.failures import Reason
 from terway_edge.cluster.api.projection import Item, Projector
 from terway_edge.cluster.api.resources import PEER_VERSION
+from terway_edge.core.failpoints import reach
 from terway_edge.core.ports import Problem
 
 DIRECTORY = "cluster"
@@ -89,15 +90,18 @@ class Cache:
         path = self._path(kind)
         temporary = path.with_name(f".{path.stem}.tmp")
         try:
+            reach("cache.write.before")
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             temporary.unlink(missing_ok=True)  # of a process that died
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with open(os.open(temporary, flags, 0o600), "wb") as file:
                 file.writelines((head, items, b"}\n"))
+            reach("cache.write.written")
             temporary.replace(path)
         except OSError as error:
             self._tell(path, error)
             return False
+        reach("cache.write.after")
         self._failing = False
         return True
 

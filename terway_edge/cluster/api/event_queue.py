@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
 
+from terway_edge.cluster.api.subjects import involved
 from terway_edge.core.ports import Event
 
 REMEMBERED = 256  # different events
@@ -53,7 +54,7 @@ class EventQueue:
         self._now = now
         self._lock = Lock()
         self._told: OrderedDict[Event, _Told] = OrderedDict()
-        self._allowances: dict[str, _Allowance] = {}
+        self._allowances: dict[tuple[str, str], _Allowance] = {}
 
     def put(self, event: Event) -> None:
         now = self._now()
@@ -112,7 +113,7 @@ class EventQueue:
             self._told.pop(telling.event, None)
 
     def _is_allowed(self, subject: str, now: float) -> bool:
-        allowance = self._allowances.get(subject)
+        allowance = self._allowances.get(_object_of(subject))
         if allowance is None:
             return True
         allowance.left = min(BURST, allowance.left + (now - allowance.since) / REFILL)
@@ -122,7 +123,12 @@ class EventQueue:
     def _spend(self, subject: str) -> None:
         if len(self._allowances) > REMEMBERED:
             self._allowances = {name: each for name, each in self._allowances.items() if each.left < BURST - 1}
-        self._allowances.setdefault(subject, _Allowance(BURST, self._now())).left -= 1
+        self._allowances.setdefault(_object_of(subject), _Allowance(BURST, self._now())).left -= 1
+
+
+def _object_of(subject: str) -> tuple[str, str]:
+    """Its kind and name; that of this node is empty. A thousand subjects may be of one object."""
+    return involved(subject, "")[:2]
 
 
 def _due_at(told: _Told) -> float:

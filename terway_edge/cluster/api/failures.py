@@ -26,6 +26,10 @@ class UnreachableError(Exception):
     """No answer, or half of one."""
 
 
+class UnansweredError(UnreachableError):
+    """The request was sent, and the answer did not come in time: it may be about this request alone."""
+
+
 class MalformedError(Exception):
     """An answer that is not what the API answers."""
 

@@ -18,10 +18,14 @@ Key = tuple[str, ...]
 
 @dataclass(slots=True)
 class _Slot:
+    """`is_asked_again`: what a write under way will bring about may be undone already."""
+
     wanted: Write
     is_written: bool = False
     not_before: float = 0.0
     pause: float = 0.0
+    failures: int = 0
+    is_asked_again: bool = False
 
 
 class Outbox:
@@ -49,7 +53,10 @@ class Outbox:
         with self._lock:
             waiting = (slot for slot in self._slots.values() if not slot.is_written and slot.not_before <= now)
             slot = next(waiting, None)
-            return slot.wanted if slot else None
+            if slot is None:
+                return None
+            slot.is_asked_again = False
+            return slot.wanted
 
     def wait(self) -> float | None:
         """Seconds until something is due; None if nothing waits."""
@@ -63,28 +70,36 @@ class Outbox:
             slot = self._slots.get(key := _key(write))
             if slot is None:
                 return
-            slot.not_before, slot.pause = self._now() + self._rewrite, 0.0
-            if slot.wanted != write:
-                return  # a newer one came meanwhile
+            slot.not_before, slot.pause, slot.failures = self._now() + self._rewrite, 0.0, 0
+            if slot.wanted != write or slot.is_asked_again:
+                return  # a newer one came meanwhile, or the object became another one
             slot.is_written = True
             if write.kind == "Pod":
                 del self._slots[key]  # pods come and go, and each is told once
 
-    def put_off(self, write: Write, least: float, most: float) -> None:
-        """It could not be written, while others may be: each time twice as long, between these seconds."""
+    def put_off(self, write: Write, least: float, most: float, tries: int | None = None) -> bool:
+        """It could not be written, while others may be: each time twice as long, between these seconds.
+
+        :param tries: after so many in a row it is given up, which gives False
+        """
         with self._lock:
-            if slot := self._slots.get(_key(write)):
-                slot.pause = min(max(slot.pause * 2, least), most)
-                slot.not_before = self._now() + slot.pause
+            slot = self._slots.get(_key(write))
+            if slot is None:
+                return True
+            slot.failures += 1
+            slot.pause = min(max(slot.pause * 2, least), most)
+            slot.not_before = self._now() + slot.pause
+            return tries is None or slot.failures < tries
 
     def say_again(self, kind: str, name: str | None = None) -> bool:
         """The object is another one than before, or (without name) all of a kind may be: whether there is anything to
         write of it."""
         with self._lock:
             slots = [slot for slot in self._slots.values() if slot.wanted.kind == kind]
-            again = [slot for slot in slots if name in (None, slot.wanted.name) and slot.is_written]
-            for slot in again:
-                slot.is_written = False
+            meant = [slot for slot in slots if name in (None, slot.wanted.name)]
+            again = [slot for slot in meant if slot.is_written]
+            for slot in meant:
+                slot.is_written, slot.is_asked_again = False, True
         return bool(again)
 
     def gone(self, kind: str, name: str) -> None:

@@ -26,11 +26,15 @@ class Timing:
     """Until a resource is asked for again that the cluster does not have, or does not let us see."""
     longest_retry_after: float = 300.0
     request: float = 30.0
+    write: float = 10.0
+    """For a request that changes something, behind which others wait."""
     connect: float = 5.0
     poll: float = 60.0
     """Between looks at a Secret."""
     grace: float = 10.0
     """Until an API server that is away is told as a condition."""
+    gather: float = 0.1
+    """Between two looks at a watch that had news: what comes meanwhile is read at once, which costs a third."""
     coalesce: float = 0.01
     """Changes within this time make one snapshot."""
     cache: float = 5.0

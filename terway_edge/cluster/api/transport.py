@@ -21,14 +21,18 @@ from terway_edge.cluster.api.failures import (
     ApiError,
     GoneError,
     MalformedError,
+    UnansweredError,
     UnreachableError,
 )
+from terway_edge.cluster.api.pace import Pace
 from terway_edge.cluster.api.projection import ErrorStatus, error_status
 from terway_edge.cluster.api.timing import Timing
 from terway_edge.core.errors import Refused
 from terway_edge.core.ports import Json
 
 if TYPE_CHECKING:
+    from asyncio.trsock import TransportSocket
+
     from kubernetes.aio.client import ApiClient
 
 Query = Sequence[tuple[str, str]]
@@ -54,21 +58,25 @@ class Transport:
         self._session: _Session | None = None
         self._opening = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
+        self.heard = asyncio.Event()
+        """Set whenever the server answers; who waits for it clears it first."""
 
     async def open(self) -> None:
         """Make sure that there are credentials. Raises Refused."""
         await self._opened()
 
-    async def get(self, path: str, query: Query = ()) -> bytes:
-        """Raises ApiError, GoneError or UnreachableError. Who is cancelled waits no more, while the answer is read all
-        the same: a TLS connection that is given up in the middle lingers."""
-        return await self._to_the_end(self._whole("GET", path, query, None, ""), lambda _: None)
+    async def get(self, path: str, query: Query = (), limit: float | None = None) -> bytes:
+        """Raises ApiError, GoneError or UnreachableError; UnansweredError after `limit` seconds, or `request`. Who is
+        cancelled waits no more, while the answer is read all the same: a TLS connection that is given up in the middle
+        lingers."""
+        whole = self._whole("GET", path, query, None, "", limit or self._timing.request)
+        return await self._to_the_end(whole, lambda _: None)
 
     async def send(
         self, method: str, path: str, body: Mapping[str, Json], content_type: str, query: Query = ()
     ) -> bytes:
-        """POST or PATCH. Raises as `get`."""
-        return await self._whole(method, path, query, body, content_type)
+        """POST or PATCH. Raises as `get`; UnansweredError after `write` seconds."""
+        return await self._whole(method, path, query, body, content_type, self._timing.write)
 
     @asynccontextmanager
     async def lines(self, path: str, query: Query) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -79,7 +87,7 @@ class Transport:
             request = self._request(session, "GET", path, query, None, "", timeout)
             response = await self._to_the_end(request, _abort)
             try:
-                async with aclosing(_lines(response)) as found:
+                async with aclosing(_lines(response, self._timing.gather)) as found:
                     yield found
             finally:
                 _abort(response)
@@ -106,15 +114,15 @@ class Transport:
             raise
 
     async def _whole(
-        self, method: str, path: str, query: Query, body: Mapping[str, Json] | None, content_type: str
+        self, method: str, path: str, query: Query, body: Mapping[str, Json] | None, content_type: str, limit: float
     ) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=self._timing.request, sock_connect=self._timing.connect)
+        timeout = aiohttp.ClientTimeout(total=limit, sock_connect=self._timing.connect)
         async with self._in_use() as session:
             response = await self._request(session, method, path, query, body, content_type, timeout)
             try:
                 return await response.read()
             except _NETWORK as error:
-                raise UnreachableError(_told(error)) from None
+                raise _absent(error) from None
             finally:
                 _abort(response)
 
@@ -137,6 +145,7 @@ class Transport:
             # The library takes a whole ClientTimeout only here; what it calls a timeout is that of a whole request.
             answer = await client.call_api(*serialized, _request_timeout=timeout)
             response: aiohttp.ClientResponse = answer.response
+            self.heard.set()
             if response.status < 300:
                 return response
             failure = await _error(response)
@@ -144,7 +153,7 @@ class Transport:
             await self._retire(session)
             raise UnreachableError(_told(error)) from None
         except _NETWORK as error:
-            raise UnreachableError(_told(error)) from None
+            raise _absent(error) from None
         if failure.status == UNAUTHORIZED:
             await self._retire(session)
         raise GoneError(failure.message) if failure.status == GONE else failure
@@ -188,7 +197,8 @@ def _lost(give_up: Callable[[T], None], task: asyncio.Task[T]) -> None:
         give_up(task.result())
 
 
-async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+async def _lines(response: aiohttp.ClientResponse, gather: float) -> AsyncGenerator[bytes, None]:
+    pace = Pace(_socket_of(response), gather)
     while True:
         try:
             line = await response.content.readline()
@@ -198,7 +208,14 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None
             raise MalformedError("a line is longer than any object can be") from None
         if not line:
             return
+        pace.had_news()
         yield line
+
+
+def _socket_of(response: aiohttp.ClientResponse) -> TransportSocket | None:
+    """None once it was read to its end."""
+    transport = response.connection.transport if response.connection else None
+    return transport.get_extra_info("socket") if transport else None
 
 
 def _abort(response: aiohttp.ClientResponse) -> None:
@@ -226,6 +243,13 @@ async def _error(response: aiohttp.ClientResponse) -> ApiError:
 def _retry_after(response: aiohttp.ClientResponse) -> float:
     text = response.headers.get("Retry-After", "")
     return float(text) if text.isascii() and text.isdigit() else 0.0
+
+
+def _absent(error: BaseException) -> UnreachableError:
+    """A connection that cannot be made in time is no request that went unanswered."""
+    is_connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+    kind = UnansweredError if isinstance(error, TimeoutError) and not is_connecting else UnreachableError
+    return kind(_told(error))
 
 
 def _told(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from terway_edge.cluster.api.failures import (
     ApiError,
     GoneError,
     Trouble,
+    UnansweredError,
     UnreachableError,
     trouble,
 )
@@ -44,6 +45,10 @@ class _NodeStatus(Struct):
 
 
 _node_status = Decoder(_NodeStatus)
+TOO_LATE = 504
+TRIES = 4
+"""Of what the API server refuses for a reason that may pass, though it rarely does: an object that is not there, or
+one that others change all the time."""
 _RIGHTS: Mapping[str, str] = {"Node": "nodes", "BGPPeer": "bgppeers.network.openyurt.io", "Pod": "pods"}
 
 
@@ -69,20 +74,21 @@ class Writer:
     async def run(self, begin: asyncio.Event, to_write: asyncio.Event) -> None:
         """:param begin: set once the uids of objects are known as far as they can be.
         :param to_write: set by others when there may be something to write."""
-        await begin.wait()
+        await _until(begin, self._timing.without_cache)
         while True:
             to_write.clear()
-            pause = await self.drain()
+            heard, pause = await self.drain()
             waits = [wait for wait in (self._outbox.wait(), self._events.wait()) if wait is not None]
-            if pause:
+            if not pause:
+                await _until(to_write, min(waits, default=None))
+            elif heard is None:
                 await asyncio.sleep(pause)
-                continue
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(waits, default=None)):
-                    await to_write.wait()
+            else:
+                await _until(heard, pause)
 
-    async def drain(self) -> float:
-        """Write all that is due; seconds to wait if the API is away, else 0."""
+    async def drain(self) -> tuple[asyncio.Event | None, float]:
+        """Write all that is due; seconds to wait if the API is away, else 0, and what tells before that it is back."""
+        heard = self._transport.heard
         while True:
             try:
                 if write := self._outbox.due():
@@ -90,14 +96,15 @@ class Writer:
                 elif telling := self._events.due():
                     await self._tell(telling)
                 else:
-                    return 0.0
+                    return None, 0.0
                 self._pause = self._timing.first_pause
             except UnreachableError as error:
                 log.debug("cannot write: %s", error)
-                return self._wait(0.0)
+                heard.clear()
+                return heard, self._wait(0.0)
             except ApiError as error:  # of the server as a whole
                 log.debug("cannot write: %s", error)
-                return self._wait(error.retry_after)
+                return None, self._wait(error.retry_after)
 
     def _wait(self, asked: float) -> float:
         pause, self._pause = self._pause, min(self._pause * 2, self._timing.longest_pause)
@@ -115,19 +122,31 @@ class Writer:
             log.error("%s of a %s cannot be written", what, write.kind)
         except (GoneError, MsgspecError) as error:
             log.error("%s of %s %s was not written: %s", what, write.kind, write.name, error)
+        except UnansweredError as error:  # others may be answered
+            log.debug("%s of %s %s: %s", what, write.kind, write.name, error)
+            self._put_off(write, self._timing.longest_pause)
+            return
         except ApiError as error:
             if _is_of_server(error):
                 raise
             if error.status == FORBIDDEN:
                 self._forbidden(right, error)
+            if error.status == TOO_LATE:
+                self._put_off(write, self._timing.longest_pause)
+                return
             if error.status == FORBIDDEN or error.status >= 500:
-                self._outbox.put_off(write, self._timing.jitter(self._timing.rewrite), self._timing.longest_retry_after)
+                self._put_off(write, self._timing.longest_retry_after)
+                return
+            if _may_pass(error, write) and self._put_off(write, self._timing.longest_pause, TRIES):
                 return
             if error.status not in (NOT_FOUND, CONFLICT):
                 log.error("%s of %s %s was refused: %s", what, write.kind, write.name, error)
         else:
             self._allowed(right)
         self._outbox.done(write)
+
+    def _put_off(self, write: Write, most: float, tries: int | None = None) -> bool:
+        return self._outbox.put_off(write, self._timing.jitter(self._timing.rewrite), most, tries)
 
     async def _write(self, write: Write) -> None:
         """Raises LookupError for a kind that has no such thing."""
@@ -143,7 +162,9 @@ class Writer:
 
     async def _set_condition(self, write: StatusEntry) -> None:
         path = object_path("Node", write.name)
-        current: list[dict[str, str]] = _node_status.decode(await self._transport.get(path)).status.conditions
+        current: list[dict[str, str]] = _node_status.decode(
+            await self._transport.get(path, limit=self._timing.write)
+        ).status.conditions
         patch = bodies.condition(write, current, time.time())
         if patch is not None:
             await self._transport.send("PATCH", f"{path}/status", patch, bodies.STRATEGIC)
@@ -161,9 +182,15 @@ class Writer:
                 await self._transport.send("POST", EVENTS_PATH, body, bodies.JSON)
         except GoneError:
             self._events.drop(telling)
+        except UnansweredError as error:
+            log.debug("event %s about %s: %s", telling.event.reason, telling.event.subject, error)
+            self._events.put_off(telling, self._timing.longest_pause)
         except ApiError as error:
             if _is_of_server(error):
                 raise
+            if error.status == CONFLICT and not telling.name:
+                self._events.done(telling, name)  # an earlier attempt of which no answer came
+                return
             if telling.name and error.status == NOT_FOUND:
                 self._events.lost(telling)  # it was older than the API server keeps them
                 return
@@ -172,7 +199,7 @@ class Writer:
                 return
             if error.status == FORBIDDEN:
                 self._forbidden("events", error)
-            elif error.status != CONFLICT:
+            else:
                 log.warning("event %s about %s was refused: %s", telling.event.reason, telling.event.subject, error)
             self._events.drop(telling)
         else:
@@ -190,6 +217,19 @@ class Writer:
             self._stands()
 
 
+async def _until(event: asyncio.Event, seconds: float | None) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+def _may_pass(error: ApiError, write: Write) -> bool:
+    """A missing Node or BGPPeer is heard of when it is there, and a pod that is gone has nothing that could be taken
+    away."""
+    return error.status == CONFLICT or (error.status == NOT_FOUND and write.kind == "Pod" and write.value is not None)
+
+
 def _is_of_server(error: ApiError) -> bool:
-    """Whether any other write would fail as well: no credentials, overload, nobody behind the proxy."""
-    return error.status in (UNAUTHORIZED, TOO_MANY, 502, 503, 504)
+    """Whether any other write would fail as well: no credentials, overload, nobody behind the proxy. That it took the
+    server too long may be a matter of this write."""
+    return error.status in (UNAUTHORIZED, TOO_MANY, 502, 503)

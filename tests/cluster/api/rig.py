@@ -26,6 +26,7 @@ FAST = Timing(
     connect=2.0,
     poll=0.05,
     grace=0.05,
+    gather=0.005,
     coalesce=0.002,
     cache=0.01,
     rewrite=0.01,

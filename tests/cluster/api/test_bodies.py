@@ -93,7 +93,11 @@ def test_a_speaker_applies_its_own_entry_and_without_nulls() -> None:
 
 
 def test_a_speaker_removes_its_own_entry_by_applying_nothing() -> None:
-    assert bodies.speaker_status(StatusEntry("BGPPeer", "p", "n1", None))["status"] == {}
+    assert bodies.speaker_status(StatusEntry("BGPPeer", "p", "n1", None)) == {
+        "apiVersion": "network.openyurt.io/v1alpha1",
+        "kind": "BGPPeer",
+        "metadata": {"name": "p"},
+    }
 
 
 def test_field_managers_are_one_per_node_and_short_enough() -> None:

@@ -97,6 +97,17 @@ def test_a_flood_about_one_object_is_cut_and_others_are_heard() -> None:
     assert written(events) == []
 
 
+def test_t56_a_flood_of_subjects_about_one_object_is_cut_too() -> None:
+    """As of nodes that come and go, each of which this node has something to say about: all of it is about this one."""
+    events, _clock = queue()
+    for number in range(100):
+        events.put(Event("OffLink", f"other-{number}", "m"))
+        events.put(Event("R", f"BGPPeer/p: spec.field{number}", "m"))
+    found = written(events)
+    assert len([each for each in found if each.event.reason == "OffLink"]) == BURST
+    assert len(found) == 2 * BURST
+
+
 def test_an_event_whose_object_is_gone_gets_a_new_one() -> None:
     events, clock = queue()
     events.put(UP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +76,33 @@ def test_what_fails_waits_longer_each_time_and_holds_up_nobody() -> None:
         assert box.due() == entry(1, "bad")
         box.put_off(entry(1, "bad"), 2.0, 10.0)
     assert waits == [2.0, 4.0, 8.0, 10.0]
+
+
+def test_what_fails_a_few_times_may_be_given_up() -> None:
+    box, clock = outbox()
+    box.want(entry(1))
+    told = []
+    for _ in range(3):
+        told.append(box.put_off(entry(1), 2.0, 10.0, 3))
+        clock.now += box.wait() or 0
+    assert told == [True, True, False]
+    box.done(entry(1))
+    box.want(entry(2))
+    assert box.put_off(entry(2), 2.0, 10.0, 3), "it is counted afresh"
+
+
+@pytest.mark.parametrize("name", ["p", None])
+def test_an_object_that_became_another_one_during_a_write_is_written_to_again(name: str | None) -> None:
+    box, clock = outbox()
+    box.want(entry(1))
+    assert box.due() == entry(1)
+    assert not box.say_again("BGPPeer", name), "it waits anyhow"
+    box.done(entry(1))
+    clock.now += 2
+    assert box.due() == entry(1)
+    box.done(entry(1))
+    clock.now += 2
+    assert box.due() is None
 
 
 def test_an_object_that_is_another_one_is_written_to_again() -> None:
