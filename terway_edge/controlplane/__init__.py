@@ -4,6 +4,7 @@
     objects, following             what is seen of the cluster, while leading only
     ranges, ledger, allocator, pod_cidrs    pod CIDRs for edge nodes
     peer_conditions, peers         conditions of BGPPeers out of their speakers' entries
+    faults                         events about BGPPeers that no speaker tells of
     silence, network               condition NetworkUnavailable of nodes whose agent is dead
     orphans, sweep                 ENIs that lost their instance
     reign, process                 all of it at work

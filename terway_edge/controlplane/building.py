@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from terway_edge.controlplane.allocator import Rules
 from terway_edge.controlplane.api import Api
+from terway_edge.controlplane.faults import Faults
 from terway_edge.controlplane.leadership import Leadership
 from terway_edge.controlplane.network import Network
 from terway_edge.controlplane.objects import NodeSeen
@@ -66,6 +67,7 @@ def controllers(settings: Settings, around: Surroundings) -> Iterator[Controller
     """For a reign that begins now. Raises Refused."""
     wanted = settings.controlplane
     yield Peers(around.api, around.wall)
+    yield Faults(around.events)
     if wanted.allocate_pod_cidrs:
         wants = wants_pod_cidr(settings)
         began = around.clock.now()

@@ -25,6 +25,7 @@ from terway_edge.controlplane.objects import (
     NodeSeen,
     PeerSeen,
 )
+from terway_edge.core.ports import Problem
 
 FOLLOWED_ENI_CONFIG = Followed(config_map(ENI_CONFIG), Projector("ConfigMap"), read_config_map)
 
@@ -36,6 +37,8 @@ class World(NamedTuple):
     peers: Mapping[str, PeerSeen] | None = None
     agents: Mapping[str, AgentSeen] | None = None
     eni_config: Mapping[str, object] | None = None
+    problems: tuple[Problem, ...] = ()
+    """Of BGPPeers; where there is a last good version it is among the others."""
 
 
 class _Sink:
@@ -96,6 +99,7 @@ class Following:
             {each.peer.name: each for each in self._peers.objects()} if self._peers.is_listed else None,
             _by_node(self._agents.objects()) if self._agents.is_listed else None,
             maps.get(ENI_CONFIG),
+            tuple(self._peers.problems()),
         )
 
     def uid(self, kind: str, name: str) -> str | None:

@@ -68,13 +68,13 @@ class Peers:
         if seen.generation:
             condition["observedGeneration"] = seen.generation
         metadata: dict[str, Json] = {"name": seen.peer.name, "uid": seen.peer.uid}
-        await self._apply(metadata, {"conditions": [condition]}, MANAGER)
+        await self._apply(metadata, {"status": {"conditions": [condition]}}, MANAGER)
 
-    async def _apply(self, metadata: Mapping[str, Json], status: Mapping[str, Json], manager: str) -> None:
+    async def _apply(self, metadata: Mapping[str, Json], content: Mapping[str, Json], manager: str) -> None:
         """An object that is another by now, or gone, is for the next turn."""
         name = str(metadata["name"])
         head: dict[str, Json] = {"apiVersion": PEER_VERSION, "kind": "BGPPeer"}
-        body = {**head, "metadata": metadata, "status": status}
+        body = {**head, "metadata": metadata, **content}
         query = [("fieldManager", manager), ("force", "true")]
         try:
             await self._api.send("PATCH", f"{object_path('BGPPeer', name)}/status", body, APPLY, query)

@@ -31,6 +31,7 @@ from terway_edge.core.cloud import Clouds
 from terway_edge.core.config import Settings
 from terway_edge.core.errors import Refused
 from terway_edge.core.ports import Clock, Closable
+from terway_edge.kernel import core_files
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ def run(settings: Settings, clouds: Clouds, clock: Clock, serve: Callable[[Contr
 
     :param serve: begins to serve metrics and health
     """
+    core_files.leave_none()
     plane = ControlPlane(settings, clouds, clock)
     serving = serve(plane)
     try:

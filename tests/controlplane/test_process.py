@@ -130,6 +130,23 @@ def numbers(plane: ControlPlane) -> dict[str, float]:
     return {sample.name: sample.value for each in plane.gauges.collect() for sample in each.samples}
 
 
+def test_it_tells_of_bgppeers_that_no_speaker_tells_of(rig):
+    def told() -> list[tuple[str, str]]:
+        return [each for each in rig.events() if each[0] != "PodCIDRAssigned"]
+
+    put_node(rig.api, "n1")
+    put_peer(rig.api, "n8", name="nobody")
+    put_peer(rig.api, "n1", name="wrong")
+    rig.api.objects.patch("BGPPeer", "wrong", {"spec": {"nodeSelector": "zone in (a"}})
+    with rig.candidate():
+        until(lambda: told() == [("InvalidObject", "wrong"), ("SpeakerNotFound", "nobody")], "both are told of")
+        rig.api.objects.patch("BGPPeer", "wrong", {"spec": {"nodeSelector": "all()"}})
+        until(lambda: ("InvalidObjectResolved", "wrong") in told(), "it is over")
+        put_node(rig.api, "n8")
+        until(lambda: ("SpeakerNotFoundResolved", "nobody") in told(), "this too")
+    assert len(told()) == 4
+
+
 def test_it_does_all_of_it_with_the_shipped_rights_and_needs_each_of_them(rig):
     for name in ("n1", "n2"):
         put_node(rig.api, name)
