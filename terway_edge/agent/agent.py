@@ -8,7 +8,6 @@ are (a stop is an upgrade unless `terway-edge uninstall` says otherwise).
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -18,12 +17,14 @@ from pathlib import Path
 from terway_edge.agent.clock import BootClock
 from terway_edge.agent.clouds import AliyunClouds
 from terway_edge.agent.conditions import Conditions
+from terway_edge.agent.ending import Ending
 from terway_edge.agent.events import LoggedEvents
 from terway_edge.agent.gc import LostSandboxes, plugged_sandboxes
 from terway_edge.agent.handler import CniHandler
 from terway_edge.agent.heartbeat import PERIOD, beat
 from terway_edge.agent.housekeeper import Chore, Housekeeper
 from terway_edge.agent.locks import SandboxLocks
+from terway_edge.agent.publication import LOOK_AGAIN, Publication
 from terway_edge.agent.queries import Queries
 from terway_edge.agent.reconciler import Reconciler
 from terway_edge.agent.recovery import orphans, rebuild
@@ -34,8 +35,7 @@ from terway_edge.agent.spool import locked, replay
 from terway_edge.agent.store import Journal
 from terway_edge.agent.telemetry import Telemetry
 from terway_edge.agent.uplinks import find_uplink
-from terway_edge.cni.installer import install
-from terway_edge.cni.places import misplaced
+from terway_edge.core.anti_spoofing import SourceGuard
 from terway_edge.core.config import Settings
 from terway_edge.core.context import BackendContext
 from terway_edge.core.dispatcher import Dispatcher, explain
@@ -117,9 +117,18 @@ class Agent:
         )
         self._firewall = firewall
         self._ports = HostPorts(kernel, firewall, lock=threading.Lock())
+        self._sources = SourceGuard(firewall, on=settings.cni.anti_spoofing, lock=threading.Lock())
         locks = SandboxLocks()
         self._service = Service(
-            self._dispatcher, self._ipam, kernel, self._plumbing, self._clock, self._reconciler.node, locks, self._ports
+            self._dispatcher,
+            self._ipam,
+            kernel,
+            self._plumbing,
+            self._clock,
+            self._reconciler.node,
+            locks,
+            self._ports,
+            self._sources,
         )
         self._repair = Repair(
             kernel,
@@ -129,12 +138,14 @@ class Agent:
             self._telemetry,
             locks,
             self._ports,
+            self._sources,
             self._conditions,
             lambda: self._reconciler.view,
             self._reconciler.poke,
         )
         self._lost = LostSandboxes(settings.gc.grace_seconds)
         self._closing = ExitStack()
+        self._ending = Ending(lambda: self._dispatcher.under_way)
 
     def start(self) -> None:
         """Raises EdgeError or OSError if the agent cannot serve; what was begun is ended by `stop`."""
@@ -142,7 +153,7 @@ class Agent:
         # First of all, so that nothing that happens after the first look is missed.
         self._closing.callback(self._kernel.subscribe(self._repair.on_event).close)
         self._reconciler.run_once(self._source.load())
-        self._closing.callback(self._reconciler.stop)
+        self._closing.callback(self._ending.end, "routes", self._reconciler.stop)
         self._recover()
         self._reconciler.start()
         self._closing.callback(self._source.watch(self._reconciler.set_snapshot).close)
@@ -165,26 +176,26 @@ class Agent:
             server = Server(settings.run_dir / "cni.sock", settings.cni.workers, handler)
         if done:
             log.info("carried out %d DELs that came while no agent was there", done)
-        self._closing.callback(self._drain, server)
+        self._closing.callback(self._ending.end, "requests", server.drain, DRAIN)
         server.serve()
         heartbeat = partial(self._beat, settings.run_dir / "heartbeat")
         heartbeat()
-        housekeeper = Housekeeper(
-            [
-                Chore("heartbeat", PERIOD, heartbeat),
-                Chore("condition of the network", PERIOD, self._tell_network),
-                Chore("audit", settings.routes.resync_seconds, self._repair.audit),
-                Chore("repair", CATCH_UP, self._repair.catch_up),
-                Chore("reports", REPORTS, self._hear_backends),
-                Chore("garbage collection", settings.gc.period_seconds, self._collect, first=0),
-                Chore("store repair", max(settings.ipam.cooldown_seconds, 1.0), self._mend_store),
-            ],
-            self._clock,
-        )
-        self._closing.callback(housekeeper.close)
-        housekeeper.start()
+        chores = [
+            Chore("heartbeat", PERIOD, heartbeat),
+            Chore("condition of the network", PERIOD, self._tell_network),
+            Chore("audit", settings.routes.resync_seconds, self._repair.audit),
+            Chore("repair", CATCH_UP, self._repair.catch_up),
+            Chore("reports", REPORTS, self._hear_backends),
+            Chore("garbage collection", settings.gc.period_seconds, self._collect, first=0),
+            Chore("store repair", max(settings.ipam.cooldown_seconds, 1.0), self._mend_store),
+        ]
         if settings.cni.install:
-            self._install()
+            publication = Publication(settings, self._conditions, self._telemetry)
+            publication.begin()
+            chores.append(Chore("CNI configuration", LOOK_AGAIN, publication.keep))
+        housekeeper = Housekeeper(chores, self._clock)
+        self._closing.callback(self._ending.end, "chores", housekeeper.close)
+        housekeeper.start()
         self._tell_network()
         if settings.metrics.enabled:
             self._serve_metrics()
@@ -199,13 +210,15 @@ class Agent:
     def stop(self, reason: StopReason = StopReason.UPGRADE) -> None:
         """End in the reverse order of the start; pods, routes and kernel state stay for the next process."""
         self._closing.close()
-        for name in self._reconciler.active:
-            try:
-                self._dispatcher.stop(name, reason)
-            except Exception as error:  # noqa: BLE001 - the others must be stopped too
-                log.error("plugin %s: stop: %s", name, explain(error))
+        self._ending.call("plugins", [partial(self._stop_plugin, name, reason) for name in self._reconciler.active])
         self._kernel.settle()
         self._store.close()
+
+    def _stop_plugin(self, name: str, reason: StopReason) -> None:
+        try:
+            self._dispatcher.stop(name, reason)
+        except Exception as error:  # noqa: BLE001 - the others must be stopped too
+            log.error("plugin %s: stop: %s", name, explain(error))
 
     def _recover(self) -> None:
         """Bring leases and kernel together before anything is served."""
@@ -223,11 +236,14 @@ class Agent:
         elif lost := orphans(self._kernel, self._ipam.leases()):
             log.info("unplugging %d links whose leases were released", len(lost))
             self._kernel.unplug(lost)
+        # A process that was killed may not have got to forgetting the connections of what it released.
+        self._kernel.forget([record.address for record in self._stored.cooling])
         self._reconciler.keep_working({lease.backend for lease in self._ipam.leases()})
-        try:
-            self._ports.restore(self._ipam.leases())
-        except KernelError as error:
-            log.error("hostPorts are not as they should be, the next comparison tries again: %s", error)
+        for what, restore in (("anti-spoofing is", self._sources.restore), ("hostPorts are", self._ports.restore)):
+            try:
+                restore(self._ipam.leases())
+            except KernelError as error:
+                log.error("%s not as it should be, the next comparison tries again: %s", what, error)
         self._repair.audit()
 
     def _collect(self) -> None:
@@ -277,14 +293,6 @@ class Agent:
             name = self._settings.node_name
             self._source.write_status(StatusEntry("Node", name, NETWORK_UNAVAILABLE, network_serving()))
 
-    def _install(self) -> None:
-        """Publish the CNI configuration: the runtime sends pods from now on."""
-        cni = self._settings.cni
-        if told := misplaced(self._settings.run_dir, self._settings.state_dir, os.environ):
-            log.warning("%s", told)
-        for other in install(cni.bin_dir, cni.conf_dir, cni.network, cni.conf_name).ahead:
-            log.warning("CNI configuration %s sorts before ours: the runtime uses that one; remove it", other)
-
     def _serve_metrics(self) -> None:
         """Last of all, for the library takes a while to import; pods are served even if the port is taken."""
         from prometheus_client import CollectorRegistry
@@ -310,10 +318,6 @@ class Agent:
             )
         else:
             self._closing.callback(server.close)
-
-    def _drain(self, server: Server) -> None:
-        if not server.drain(DRAIN):
-            log.error("requests still running after %.0f s are abandoned; their callers see no answer", DRAIN)
 
 
 def _plugin_failed(plugin: str, hook: str, error: Exception) -> None:

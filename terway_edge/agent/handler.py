@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 
+from terway_edge.agent import netconf
 from terway_edge.agent.netconf import shown
 from terway_edge.agent.queries import Queries
 from terway_edge.agent.requests import CniRequest, Command, parse_request
-from terway_edge.agent.results import check_prev_result, render_error, render_result
+from terway_edge.agent.results import ERROR_VERSION, check_prev_result, render_error, render_result
 from terway_edge.agent.server import Connection
 from terway_edge.agent.service import Service
 from terway_edge.agent.telemetry import Telemetry
@@ -48,11 +49,11 @@ class CniHandler:
         except EdgeError as error:
             code = error.code
             log.warning("%s of %s: %s", shown(command), shown(environ.get("CNI_CONTAINERID", "")), error)
-            connection.send(Reply(1, render_error(error)))
+            connection.send(Reply(1, render_error(error, _version(request.stdin))))
         except Exception as error:
             code = INTERNAL
             log.exception("%s of %s failed", shown(command), shown(environ.get("CNI_CONTAINERID", "")))
-            connection.send(Reply(1, render_error(error)))
+            connection.send(Reply(1, render_error(error, _version(request.stdin))))
         # What is no command of ours must not become a label of the metrics: there is no end of such texts.
         self._telemetry.called(command if command in KNOWN else "unknown", code, self._clock.now() - began)
 
@@ -106,6 +107,14 @@ class CniHandler:
         if why_not:
             raise Retry(why_not, code=NOT_AVAILABLE)
         return SUCCESS
+
+
+def _version(stdin: bytes) -> str:
+    """What an error says as its cniVersion: the caller's, where that can be read and is one of ours."""
+    try:
+        return netconf.version(netconf.load(stdin))
+    except Refused:
+        return ERROR_VERSION
 
 
 def _deliver(cni: CniRequest, connection: Connection, plugged: Attachment) -> bool:

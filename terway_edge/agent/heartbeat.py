@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from terway_edge.core.failpoints import reach
+
 PERIOD = 10.0  # seconds; the shim takes a beat younger than 30 s for life
 
 
 def beat(path: Path, now: float) -> None:
     """Write CLOCK_BOOTTIME seconds, which no clock step can make look old. Replaced whole, so never half-read."""
     temporary = path.with_name(f".{path.name}.tmp")
+    reach("heartbeat.write.before")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{now:.3f}\n")
+    reach("heartbeat.write.written")
     temporary.rename(path)
+    reach("heartbeat.write.after")

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from terway_edge.agent.ending import PATIENCE
 from terway_edge.core.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -36,10 +37,12 @@ class Housekeeper:
     def start(self) -> None:
         self._thread.start()
 
-    def close(self) -> None:
+    def close(self, timeout: float = PATIENCE) -> bool:
+        """False if the chore under way is not done within `timeout` seconds: it is left to itself."""
         self._closed.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._closed.wait(max(min(self._due.values()) - self._clock.now(), 0)):

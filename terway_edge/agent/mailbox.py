@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from terway_edge.agent.ending import PATIENCE
 from terway_edge.core.dispatcher import explain
 
 T = TypeVar("T")
@@ -39,11 +40,17 @@ class Mailbox(Generic[T]):
         with self._changed:
             return self._changed.wait_for(lambda: self._value is None and not self._busy, timeout)
 
-    def close(self, timeout: float = 5.0) -> None:
+    def end(self) -> None:
+        """Begin nothing more."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def close(self, timeout: float = PATIENCE) -> bool:
+        """False if the work under way is not done within `timeout` seconds: it is left to itself."""
+        self.end()
         self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (value := self._take()) is not None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import threading
 from contextlib import ExitStack
 from types import FrameType
 
 from terway_edge.agent.agent import Agent
+from terway_edge.agent.ending import end_at_last
 from terway_edge.agent.instance import instance_lock
+from terway_edge.agent.recovery import doubts
 from terway_edge.agent.sources import open_source
 from terway_edge.agent.store import open_journal
+from terway_edge.core import failpoints
 from terway_edge.core.config import Settings
+from terway_edge.kernel import core_files
 from terway_edge.kernel.linux import LinuxKernel
 from terway_edge.kernel.nft import NftFirewall
 
@@ -22,6 +27,8 @@ log = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Be the agent until SIGTERM or SIGINT; the exit status."""
+    core_files.leave_none()
+    failpoints.arm(os.environ)
     ended = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -30,10 +37,13 @@ def run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     with ExitStack() as stack:
-        stack.enter_context(instance_lock(settings.run_dir))
+        instance_lock(settings.run_dir)  # until the process ends: what was left to itself at the stop may still work
         store, stored = open_journal(settings)
         kernel = LinuxKernel(proc_sys_net=settings.proc_sys_net)
         stack.callback(kernel.close)
+        if doubt := doubts(kernel, stored):
+            store.distrust(doubt)
+            stored = stored._replace(damage=doubt)
         source = open_source(settings, stack)
         firewall = NftFirewall()
         stack.callback(firewall.close)
@@ -43,6 +53,9 @@ def run(settings: Settings) -> int:
         # What the start made lives as long as the agent: the collector need not look at it ever again.
         gc.collect()
         gc.freeze()
+        # A cycle of routes makes a tuple for each of thousands of nodes, hardly any of which is garbage.
+        gc.set_threshold(10_000, 20, 20)
         ended.wait()
+        end_at_last()
         log.info("stopping; pods and routes stay as they are")
     return 0

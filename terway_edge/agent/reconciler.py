@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from terway_edge.agent.conditions import Conditions
+from terway_edge.agent.ending import PATIENCE
 from terway_edge.agent.mailbox import Mailbox
 from terway_edge.agent.service import Node
-from terway_edge.agent.view import node_view, why_no_view
+from terway_edge.agent.view import Members, node_view, why_no_view
 from terway_edge.core.config import Settings
 from terway_edge.core.dispatcher import Dispatcher, explain
 from terway_edge.core.errors import EdgeError
@@ -21,6 +23,8 @@ from terway_edge.core.models import Condition, NodeView, RouteSet, Uplink
 from terway_edge.core.peer_rules import peer_conditions
 from terway_edge.core.ports import Clock, Snapshot
 from terway_edge.core.routes import desired_routes
+from terway_edge.core.selection import skipped
+from terway_edge.core.spokesmen import CONTROL_PLANE, Spokesmen
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +55,7 @@ class Reconciler:
         self._mailboxes: dict[str, Mailbox[tuple[RouteSet, NodeView]]] = {}
         self._started: dict[str, str] = {}
         self._uplink: Uplink | None = None
+        self._members = Members(settings.node_name, settings.pool_rules, dispatcher.select_backend)
         self._config_maps = self._snapshot.config_maps
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
         self.view: NodeView | None = None
@@ -85,14 +90,19 @@ class Reconciler:
         """Wait until every advertiser has worked through what it was given."""
         return all(mailbox.idle(timeout) for mailbox in self._mailboxes.values())
 
-    def stop(self) -> None:
+    def stop(self, timeout: float = PATIENCE) -> bool:
+        """False if what is under way is not done within `timeout` seconds: it is left to itself."""
+        deadline = self._clock.now() + timeout
         with self._wake:
             self._closed = True
             self._wake.notify()
         if self._thread.ident is not None:
-            self._thread.join()
-        for mailbox in self._mailboxes.values():
-            mailbox.close()
+            self._thread.join(timeout)
+        mailboxes = list(self._mailboxes.values())
+        for mailbox in mailboxes:
+            mailbox.end()
+        ended = [mailbox.close(max(deadline - self._clock.now(), 0)) for mailbox in mailboxes]
+        return all(ended) and not self._thread.is_alive()
 
     # --- what others ask ------------------------------------------------------------------------------------------
 
@@ -133,6 +143,7 @@ class Reconciler:
 
     def _compare(self) -> None:
         """Hand the same set to the advertisers, who compare it with the kernel; start what could not start before."""
+        self._members.forget()  # a plugin that could not answer may be able to at the next change
         if self.view is not None:
             self._start_plugins((self.view.selection.backend, *self.view.selection.advertisers), self.view)
             self._advertise(self.routes, self.view)
@@ -141,12 +152,16 @@ class Reconciler:
         snapshot = self._snapshot
         config_maps_changed = snapshot.config_maps != self._config_maps
         self._config_maps = snapshot.config_maps
-        problems = (Condition(problem.reason, problem.where, problem.message) for problem in snapshot.problems)
-        self._conditions.say("objects", *problems)
+        said: dict[str, Sequence[Condition]] = {
+            "objects": [Condition(problem.reason, problem.where, problem.message) for problem in snapshot.problems]
+        }
         if snapshot.in_sync:  # a speaker that is missing in half a listing is not missing
-            self._conditions.say("peers", *peer_conditions(snapshot.peers, snapshot.nodes))
+            said["peers"] = peer_conditions(snapshot.peers, snapshot.nodes)
+        self._conditions.say_of_cluster(said, self._teller(snapshot))
         if look or self._uplink is None or self._own_node_changed(snapshot):
             self._uplink = self._look_for_uplink(snapshot)
+        if look or config_maps_changed:
+            self._members.forget()
         view = node_view(
             self._settings.node_name,
             snapshot,
@@ -154,6 +169,7 @@ class Reconciler:
             self._settings.pool_rules,
             self._dispatcher.select_backend,
             self._dispatcher.names,
+            self._members,
         )
         if view is None:
             self._lose_view(snapshot)
@@ -175,6 +191,14 @@ class Reconciler:
         self._say_whether_ready()
         self._advertise(routes, view)
         self._dispatcher.cycle_done(routes, view)
+
+    def _teller(self, snapshot: Snapshot) -> Callable[[Condition], bool]:
+        """Which conditions are for this agent to make events of, and not for another one's."""
+        own = self._settings.node_name
+        nodes = {node.name for node in snapshot.nodes if not skipped(node)}
+        has_control_plane = self._settings.cluster.source == "api"
+        spokesmen = Spokesmen(snapshot.peers, nodes, CONTROL_PLANE if has_control_plane else min(nodes, default=own))
+        return partial(spokesmen.tells, own)
 
     def _desired_routes(self, view: NodeView) -> RouteSet:
         """None on a node without advertisers, whose network knows by itself where pods are."""

@@ -5,13 +5,17 @@
     release  {"release": [CONTAINER ID, IFNAME], "at": SECONDS}   it was given back
     cooling  {"cooling": [ADDRESS, POOL, POD UID, SECONDS]}       a release whose lease a rewrite has dropped
 
-A line whose checksum holds is trusted to be what `encode` made; any other is refused.
+A line whose checksum holds is trusted to be what `encode` made; any other is refused. Keys that this version does not
+know are passed over, so one that others can do without changes no format. Anything else does: whoever writes it raises
+FORMAT and enters into UPGRADES how the format before is read.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -22,6 +26,8 @@ from terway_edge.core.names import Key
 from terway_edge.core.ports import Cooling, Stored
 
 FORMAT = 1
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = MappingProxyType({})
+"""By format: what makes a record of the next format of one of that format. Without gaps, up to FORMAT - 1."""
 
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
@@ -48,6 +54,10 @@ class BadLine(ValueError):
     """A line that is not as it was written; the text says what is wrong with it."""
 
 
+class FormatError(ValueError):
+    """A sound journal of a version whose format this one does not read; the text says which."""
+
+
 def encode(record: Header | Record) -> bytes:
     """The line of a record, its newline included."""
     body = _to_json(_document(record)).encode()
@@ -63,10 +73,12 @@ def decode_header(line: bytes) -> Header:
         raise BadLine(f"header has no {error}") from error
 
 
-def decode(line: bytes) -> Record:
+def decode(line: bytes, format: int = FORMAT) -> Record:
     """Read any other line, without its newline. Raises BadLine."""
     document = _checked(line)
     try:
+        for older in range(format, FORMAT):
+            document = UPGRADES[older](document)
         if "lease" in document:
             return _lease(document["lease"])
         if "release" in document:
@@ -150,13 +162,16 @@ class Replay(NamedTuple):
 
 
 def replay(data: bytes, boot_id: str) -> Replay:
-    """Follow a whole file. Lines that are not as they were written are passed over and told as damage."""
+    """Follow a whole file. Lines that are not as they were written are passed over and told as damage.
+
+    Raises FormatError, unless the file is of another boot and of no use in any case.
+    """
     contents = Contents()
     if b"\n" not in data:
         return Replay(contents, f"{len(data)} bytes and no whole line")
     first, *lines, tail = data.split(b"\n")
     damage = []
-    unmended = ""
+    unmended, format = "", FORMAT
     try:
         header = decode_header(first)
     except BadLine as error:
@@ -164,12 +179,13 @@ def replay(data: bytes, boot_id: str) -> Replay:
     else:
         if header.boot_id != boot_id:
             return Replay(contents, is_of_another_boot=True)
-        if header.format != FORMAT:
-            return Replay(contents, f"format {header.format}, but this version reads format {FORMAT} only")
-        unmended = header.damage
+        oldest = min(UPGRADES, default=FORMAT)
+        if header.format not in range(oldest, FORMAT + 1):
+            raise FormatError(f"has format {header.format}, and this version reads {_formats(oldest)}")
+        unmended, format = header.damage, header.format
     for number, line in enumerate(lines, start=2):
         try:
-            trouble = contents.apply(decode(line))
+            trouble = contents.apply(decode(line, format))
         except BadLine as error:
             trouble = str(error)
         if trouble:
@@ -178,6 +194,10 @@ def replay(data: bytes, boot_id: str) -> Replay:
         damage.append(f"line {len(lines) + 2}: cut off after {len(tail)} bytes")
     more = f"; and {len(damage) - 3} more" if len(damage) > 3 else ""
     return Replay(contents, "; ".join(damage[:3]) + more, unmended)
+
+
+def _formats(oldest: int) -> str:
+    return f"{oldest} to {FORMAT}" if oldest < FORMAT else f"{FORMAT} only"
 
 
 def _checked(line: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from terway_edge.core.host_ports import mappings_to
 from terway_edge.core.models import Lease, Sandbox
 from terway_edge.core.names import Key
 from terway_edge.core.plans import PROTO, FibRoute, Link, Neighbour, Where
-from terway_edge.core.ports import Clock, Forward, Kernel
+from terway_edge.core.ports import Clock, Forward, Kernel, Stored
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,21 @@ class Rebuilt(NamedTuple):
 
     disproved: list[Lease]
     found: list[Lease]
+
+
+def doubts(kernel: Kernel, stored: Stored) -> str:
+    """Damage that a sound store does not show: it ends too early, or was removed with all that tells of it.
+
+    A lease is on record before its pod is plugged in, and until after its routes are gone: a sandbox that is plugged
+    in, has a route and no lease is one whose lease was lost. Empty if there is none, or if damage is known anyway.
+    """
+    have = {lease.key for lease in stored.leases}
+    routed = _routed(kernel)
+    plugged = plugged_sandboxes(kernel.dump(Link))
+    lost = [key for key, link in plugged.items() if key not in have and link.ifindex in routed]
+    if stored.damage or not lost:
+        return ""
+    return f"lease store: {len(lost)} pods are plugged in whose leases are not on record, as container {lost[0][0]}"
 
 
 def rebuild(
@@ -52,14 +67,20 @@ def rebuild(
 
 def _held(kernel: Kernel) -> dict[Key, set[Address]]:
     """The addresses of every sandbox that is plugged in by us."""
-    addresses: dict[int, set[Address]] = {}
-    for route in kernel.dump(FibRoute, Where(proto=PROTO)):
-        if route.prefix.length == BITS[route.prefix.family]:
-            addresses.setdefault(route.link, set()).add(route.prefix.address)
+    addresses = _routed(kernel)
     for neighbour in kernel.dump(Neighbour):
         addresses.setdefault(neighbour.link, set()).add(neighbour.address)
     plugged = plugged_sandboxes(kernel.dump(Link))
     return {key: addresses[link.ifindex] for key, link in plugged.items() if link.ifindex in addresses}
+
+
+def _routed(kernel: Kernel) -> dict[int, set[Address]]:
+    """The addresses that we route to each link."""
+    addresses: dict[int, set[Address]] = {}
+    for route in kernel.dump(FibRoute, Where(proto=PROTO)):
+        if route.prefix.length == BITS[route.prefix.family]:
+            addresses.setdefault(route.link, set()).add(route.prefix.address)
+    return addresses
 
 
 def orphans(kernel: Kernel, known: Sequence[Lease]) -> list[Key]:

@@ -9,6 +9,7 @@ from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.gc import plugged_sandboxes
 from terway_edge.agent.locks import SandboxLocks
 from terway_edge.agent.telemetry import Telemetry
+from terway_edge.core.anti_spoofing import SourceGuard
 from terway_edge.core.datapath import host_items
 from terway_edge.core.dispatcher import Dispatcher, explain
 from terway_edge.core.drift import Fights
@@ -49,6 +50,7 @@ class Repair:
         telemetry: Telemetry,
         locks: SandboxLocks,
         ports: HostPorts,
+        sources: SourceGuard,
         conditions: Conditions,
         view: Callable[[], NodeView | None],
         surroundings_changed: Callable[[], None],
@@ -60,6 +62,7 @@ class Repair:
         self._telemetry = telemetry
         self._locks = locks
         self._ports = ports
+        self._sources = sources
         self._conditions = conditions
         self._view = view
         self._surroundings_changed = surroundings_changed
@@ -98,6 +101,7 @@ class Repair:
         """
         leases = self._ipam.leases()
         self._say_fights()
+        self._mend_table("anti-spoofing", self._sources.mend)
         if not leases:
             return 0
         links = plugged_sandboxes(self._kernel.dump(Link))
@@ -112,7 +116,7 @@ class Repair:
         broken += self._broken_beside(whole)
         for lease in broken:
             self._mend(lease)
-        self._mend_ports()
+        self._mend_table("hostPorts", self._ports.mend)
         return len(broken)
 
     def _say_fights(self) -> None:
@@ -161,13 +165,13 @@ class Repair:
                 ", put back" if discrepancy.mended else "",
             )
 
-    def _mend_ports(self) -> None:
+    def _mend_table(self, what: str, mend: Callable[[], list[str]]) -> None:
         try:
-            for line in self._ports.mend():
+            for line in mend():
                 self._telemetry.repaired("audit")
                 log.warning("%s, put right", line)
         except KernelError as error:
-            log.error("hostPorts cannot be mended: %s", error)
+            log.error("%s cannot be mended: %s", what, error)
 
     def _put_back(self, item: FibRoute | Rule, words: str, lease: Lease | None) -> None:
         if lease is None or not self._fights.may_repair(words, self._clock.now()):

@@ -20,6 +20,7 @@ from pathlib import Path
 from terway_edge.agent.directories import private_directory
 from terway_edge.cni.wire import Reply, Request, WireError, encode_reply, receive_request
 from terway_edge.core.errors import Refused
+from terway_edge.core.failpoints import reach
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Connection:
         """Send the answer; False if the caller did not take it."""
         data = encode_reply(*reply)
         try:
+            reach("reply.before")
             self._sock.setblocking(False)
             sent = self._sock.send(data)  # all of it, unless it is a long listing
             if sent < len(data):
@@ -65,6 +67,7 @@ class Connection:
                 self._sock.sendall(data[sent:])
         except OSError:
             return False
+        reach("reply.after")
         return True
 
 
@@ -156,6 +159,7 @@ class Server:
             log.warning("dropped a request: %s", error)
             return
         try:
+            reach("request.read.after")
             self._handler(request, connection)
         finally:
             request.close()
@@ -178,4 +182,5 @@ def _listen(path: Path) -> socket.socket:
     finally:
         os.umask(previous)
     listener.listen(BACKLOG)
+    reach("socket.listen.after")
     return listener

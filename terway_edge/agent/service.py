@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from terway_edge.agent.locks import SandboxLocks
+from terway_edge.core.anti_spoofing import SourceGuard
 from terway_edge.core.dispatcher import Dispatcher, explain
-from terway_edge.core.errors import Conflict, Refused, Retry
+from terway_edge.core.errors import Conflict, KernelError, Refused, Retry
 from terway_edge.core.host_ports import HostPorts
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Attachment, Discrepancy, Lease, NodeView, Sandbox
 from terway_edge.core.names import Key
-from terway_edge.core.plans import Link, Where
+from terway_edge.core.plans import Link, Netns, Where
 from terway_edge.core.plumbing import Plumbing
 from terway_edge.core.ports import Clock, Kernel
 
@@ -54,6 +55,7 @@ class Service:
         node: Callable[[], Node],
         locks: SandboxLocks,
         ports: HostPorts,
+        sources: SourceGuard,
     ) -> None:
         self._dispatcher = dispatcher
         self._ipam = ipam
@@ -63,6 +65,7 @@ class Service:
         self._node = node
         self._locks = locks
         self._ports = ports
+        self._sources = sources
 
     def add(self, sandbox: Sandbox, client: Client, deadline: float, deliver: Callable[[Attachment], bool]) -> None:
         """Plug a sandbox in and `deliver` the result; if nobody takes it, or a DEL came meanwhile, undo it all.
@@ -74,12 +77,15 @@ class Service:
             view = self._ready()
             if ticket.cancelled or client.gone():
                 raise Retry("not begun: the sandbox was deleted, or its caller went away, while it waited")
-            resumed = self._resume(sandbox)
+            netns = sandbox.netns_fd if sandbox.netns_fd >= 0 else sandbox.netns
+            self._kernel.prove(netns)  # before anything is written
+            resumed = self._resume(sandbox, netns)
             self._ports.refuse_taken(sandbox)
             lease = resumed or self._dispatcher.allocate(
                 view.selection.backend, sandbox, view, deadline, lambda: ticket.cancelled or not client.keeps_waiting()
             )
             try:
+                self._sources.admit(lease)
                 attachment = self._dispatcher.attach(sandbox, lease, view)
                 self._ports.open(lease)
                 taken = not client.gone() and not ticket.cancelled and deliver(attachment)
@@ -109,7 +115,7 @@ class Service:
             if lease is None:
                 raise Refused(f"container {sandbox.container_id} has no lease for {sandbox.ifname}")
             found = self._dispatcher.check(sandbox, lease, repair=False)
-            return lease, [*found, *self._ports.check(lease)]
+            return lease, [*found, *self._ports.check(lease), *self._sources.check(lease)]
 
     def collect(self, valid: Collection[Key], deadline: float) -> list[str]:
         """CNI GC: unplug every sandbox that is not `valid`; goes on after failures and returns them.
@@ -146,7 +152,7 @@ class Service:
             raise Retry(node.why_not or "the agent has not seen its node yet")
         return node.view
 
-    def _resume(self, sandbox: Sandbox) -> Lease | None:
+    def _resume(self, sandbox: Sandbox, netns: Netns) -> Lease | None:
         """The lease of an earlier ADD that was cut short; its remains are removed first.
 
         Raises Conflict if that ADD was completed: the link is there (CNI specification, ADD).
@@ -154,7 +160,6 @@ class Service:
         lease = self._ipam.get(sandbox.key)
         if lease is None:
             return None
-        netns = sandbox.netns_fd if sandbox.netns_fd >= 0 else sandbox.netns
         if any(link.name == sandbox.ifname for link in self._kernel.dump(Link, Where(netns=netns))):
             raise Conflict(f"container {sandbox.container_id} is attached already as {sandbox.ifname}; DEL it first")
         self._detach(sandbox, lease)
@@ -172,8 +177,9 @@ class Service:
             log.error("lease of container %s stays until its DEL: %s", lease.sandbox.container_id, explain(error))
 
     def _detach(self, sandbox: Sandbox, lease: Lease) -> None:
-        """No new connection comes in when the backend lets go of the sandbox and forgets the old ones."""
+        """No new connection comes in or goes out when the backend lets go of the sandbox and forgets the old ones."""
         try:
+            self._mute(lease)
             self._ports.close(lease)
         finally:
             if self._dispatcher.has(lease.backend):
@@ -181,6 +187,13 @@ class Service:
             else:
                 log.warning("backend %s is not loaded: its sandbox is unplugged without it", lease.backend)
                 self._plumbing.detach(lease)
+
+    def _mute(self, lease: Lease) -> None:
+        try:
+            self._sources.dismiss(lease)
+        except KernelError as error:
+            # Its link goes in a moment; no reason to keep the address.
+            log.warning("container %s is not muted, the next comparison does it: %s", lease.sandbox.container_id, error)
 
     def _release(self, lease: Lease) -> None:
         if self._dispatcher.has(lease.backend):

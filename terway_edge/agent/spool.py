@@ -16,6 +16,7 @@ from pathlib import Path
 from terway_edge.agent.directories import private_directory
 from terway_edge.cni.wire import Request, WireError, decode_request
 from terway_edge.core.dispatcher import explain
+from terway_edge.core.failpoints import reach
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ def replay(directory: Path, delete: Callable[[Request], None]) -> int:
         except Exception as error:  # noqa: BLE001 - one call must not keep the agent from starting
             log.error("spooled DEL %s failed and stays for the next start: %s", path, explain(error))
         else:
+            reach("spool.remove.before")
             path.unlink()
+            reach("spool.remove.after")
             done += 1
     return done

@@ -4,6 +4,9 @@ One write(2) per record and no fsync: a record is in the page cache when `put` r
 A power cut can, but it ends the pods too, and the boot id in the header then empties the store. On the same boot
 whatever is not as it was written is damage, and so is a journal that is gone while its marker in the run directory
 (a tmpfs, empty after a boot) is still there. Damage stays on record, over restarts, until `mended` is called.
+
+A file of another format is no damage. One of an older version is read and written anew in this one's format; one of a
+later version is refused and left as it is, because that version can still read it.
 """
 
 from __future__ import annotations
@@ -14,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from terway_edge.agent.directories import private_directory
-from terway_edge.agent.records import Contents, Header, Record, Released, Replay, encode, replay
-from terway_edge.core.errors import IO_FAILURE, Refused, Retry
+from terway_edge.agent.records import Contents, FormatError, Header, Record, Released, Replay, encode, replay
+from terway_edge.core.errors import DECODE_FAILURE, IO_FAILURE, Refused, Retry
+from terway_edge.core.failpoints import reach
 from terway_edge.core.ipam import COOLDOWN, cooling_of
 from terway_edge.core.models import Lease
 from terway_edge.core.ports import Stored
@@ -43,6 +47,7 @@ class Journal:
         self._lines = 0
         self._rewrite_at = 0
         self._torn = False  # bytes of an unfinished record are behind `_length`
+        self._closed = False
         self._rewrite()
 
     @classmethod
@@ -50,7 +55,8 @@ class Journal:
         """Read what a former process of this boot left, and go on from there.
 
         `marker` must be on a file system that a reboot empties. A damaged file is kept as `PATH.damaged-N`.
-        Raises Refused if the files cannot be read or made, or if others use the directories.
+        Raises Refused if the files cannot be read or made, are of a format that this version does not read, or if
+        others use the directories.
         """
         try:
             private_directory(path.parent)
@@ -80,6 +86,12 @@ class Journal:
         else:
             self._append(*cooling_of(lease, released_at))
 
+    def distrust(self, damage: str) -> None:
+        """Put damage on record that only others can see. Raises Retry if that cannot be recorded."""
+        _log.error("%s", damage)
+        self._header = Header(self._header.boot_id, damage)
+        self._recover()
+
     def mended(self) -> None:
         """The leases were rebuilt and everything else has rested for a cool-down: the damage is history.
 
@@ -95,16 +107,24 @@ class Journal:
         return self._header.damage
 
     def close(self) -> None:
-        """Nothing is buffered, so nothing is lost by not closing."""
+        """Nothing is buffered, so nothing is lost by not closing. Whoever still calls gets Retry: the file may be
+        another process' by now."""
+        self._closed = True
+        self._shut()
+
+    def _shut(self) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
     def _append(self, *records: Record) -> None:
+        if self._closed:
+            raise _retry(self._path, "this agent has ended")
         if self._torn:
             self._recover()
         data = b"".join(map(encode, records))
         try:
+            reach("store.append.before")
             written = os.write(self._file, data)
         except OSError as error:
             self._cut()
@@ -112,6 +132,7 @@ class Journal:
         if written < len(data):
             self._cut()
             raise _retry(self._path, f"only {written} of {len(data)} bytes were written")
+        reach("store.append.after")
         self._length += written
         self._lines += len(records)
         for record in records:
@@ -147,7 +168,7 @@ class Journal:
         records = self._contents.records()
         data = b"".join([encode(self._header), *map(encode, records)])
         file = _replace(self._path, data)
-        self.close()
+        self._shut()
         self._file, self._length, self._lines, self._torn = file, len(data), len(records), False
         self._rewrite_at = 4 * self._lines + 1024
 
@@ -163,12 +184,20 @@ def open_journal(settings: Settings) -> tuple[Journal, Stored]:
 
 
 def _read(path: Path, boot_id: str, marked: bool) -> Replay:
-    """What the file holds. `marked`: this boot had a journal."""
+    """What the file holds. `marked`: this boot had a journal. Raises OSError, and Refused as `Journal.open` does."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return Replay(Contents(), "the file is gone, but it was there since the last boot" if marked else "")
-    found = replay(data, boot_id)
+    try:
+        found = replay(data, boot_id)
+    except FormatError as error:
+        raise Refused(
+            f"lease store: {path} {error}; it is left as it is: start the version that wrote it, or a later one. To go "
+            f"back all the same, drain the node and reboot it, or move the file away: leases are then rebuilt from the "
+            f"kernel",
+            code=DECODE_FAILURE,
+        ) from error
     if found.is_of_another_boot and marked:
         # Its pods ended with that boot; but where is the journal of this one?
         return Replay(Contents(), "the file is of another boot, but there was one of this boot")
@@ -178,17 +207,20 @@ def _read(path: Path, boot_id: str, marked: bool) -> Replay:
 def _replace(path: Path, data: bytes) -> int:
     """Put a new file in the place of `path` in one step; returns its descriptor, open for appending."""
     temporary = path.with_name(path.name + ".new")
+    reach("store.replace.before")
     temporary.unlink(missing_ok=True)
     file = os.open(temporary, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(file, view) :]
+        reach("store.replace.written")
         os.rename(temporary, path)
     except OSError:
         os.close(file)
         temporary.unlink(missing_ok=True)
         raise
+    reach("store.replace.after")
     return file
 
 
@@ -197,7 +229,9 @@ def _keep_aside(path: Path) -> Path:
     prefix = path.name + ".damaged-"
     numbers = sorted(int(p.name[len(prefix) :]) for p in path.parent.glob(prefix + "[0-9]*"))
     aside = path.with_name(f"{prefix}{numbers[-1] + 1 if numbers else 1}")
+    reach("store.aside.before")
     path.rename(aside)
+    reach("store.aside.after")
     for number in numbers[: max(len(numbers) + 1 - KEPT_ASIDE, 0)]:
         path.with_name(f"{prefix}{number}").unlink(missing_ok=True)
     return aside

@@ -106,7 +106,7 @@ def _remove_table(firewall: NftFirewall, was_there: bool) -> Iterator[Told]:
     try:
         firewall.remove()
     except KernelError as error:
-        yield Told(f"nftables table inet terway_edge may stay: {error}", is_done=False)
+        yield Told(f"nftables tables terway_edge may stay: {error}", is_done=False)
     else:
         if was_there:
-            yield Told("removed nftables table inet terway_edge")
+            yield Told("removed nftables tables terway_edge")

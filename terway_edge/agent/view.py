@@ -5,12 +5,50 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from terway_edge.core.addresses import Prefix
 from terway_edge.core.bgp_peer import BgpPeer, SecretRef
 from terway_edge.core.models import Member, Node, NodeView, Selection, Uplink
 from terway_edge.core.peer_rules import effective_peers
 from terway_edge.core.ports import Snapshot
 from terway_edge.core.secret import Secret
 from terway_edge.core.selection import Hook, PoolRule, select, skipped
+
+
+class Members:
+    """The other nodes that carry pods, each with its LAN, as one node sees them.
+
+    What was found out about a node is kept while the cluster tells the very same of it and this node's links have the
+    same prefixes: of thousands of nodes one changes at a time.
+    """
+
+    def __init__(self, own: str, rules: Sequence[PoolRule] = (), hook: Hook | None = None) -> None:
+        """:param own: name of the node that sees them"""
+        self._own, self._rules, self._hook = own, rules, hook
+        self._on_link: Sequence[Prefix] = ()
+        self._known: dict[str, tuple[Node, Member | None]] = {}
+
+    def forget(self) -> None:
+        """Ask plugins again about all nodes, the next time."""
+        self._known = {}
+
+    def of(self, nodes: Iterable[Node], on_link: Sequence[Prefix]) -> tuple[Member, ...]:
+        """A node whose selection has no advertiser announces no pod CIDR (cloud pods have VPC addresses): it is no
+        member."""
+        if on_link != self._on_link:
+            self._on_link = on_link
+            self.forget()
+        before, known = self._known, {}
+        for node in nodes:
+            found = before.get(node.name)
+            known[node.name] = found if found and found[0] is node else (node, self._member(node))
+        self._known = known
+        return tuple([member for _, member in known.values() if member is not None])
+
+    def _member(self, node: Node) -> Member | None:
+        if node.name == self._own or not node.pod_cidrs or skipped(node):
+            return None
+        selection = select(node, self._rules, self._hook, self._on_link)
+        return Member(node, selection.lan) if selection.advertisers else None
 
 
 def node_view(
@@ -20,30 +58,25 @@ def node_view(
     rules: Sequence[PoolRule] = (),
     hook: Hook | None = None,
     installed: Collection[str] = (),
+    members: Members | None = None,
 ) -> NodeView | None:
     """What concerns the node called `name`; None if the cluster does not know it or networking must skip it.
 
-    A node whose selection has no advertiser announces no pod CIDR (cloud pods have VPC addresses): it is no member.
     Of this node's advertisers only those `installed` count.
+
+    :param members: made with the same name, rules and hook; knows what earlier views found out
     """
     own = next((node for node in snapshot.nodes if node.name == name), None)
     if own is None or skipped(own):
         return None
     on_link = uplink.on_link if uplink else ()
     selection = select(own, rules, hook, on_link)
-    members = []
-    for node in snapshot.nodes:
-        if node.name == name or not node.pod_cidrs or skipped(node):
-            continue
-        other = select(node, rules, hook, on_link)
-        if other.advertisers:
-            members.append(Member(node, other.lan))
     peers = effective_peers(snapshot.peers)
     secrets = _secrets(name, peers, snapshot)
     return NodeView(
         own,
         _present(selection, installed),
-        tuple(members),
+        (members or Members(name, rules, hook)).of(snapshot.nodes, on_link),
         uplink,
         snapshot.in_sync,
         peers,

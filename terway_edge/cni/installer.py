@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from terway_edge.cni.versions import VERSIONS
 from terway_edge.core.errors import CONFLICTING_STATE, IO_FAILURE, Refused, Retry
+from terway_edge.core.failpoints import reach
 
 TYPE = "terway-edge"
 """Name of the shim in the runtime's directory: the `type` in the configuration."""
@@ -81,7 +82,12 @@ def publish(conf_dir: Path, network: str, conf_name: str = CONF_NAME) -> Install
     """Put the CNI configuration into `conf_dir` (made if missing). Call it when the agent serves. Raises as above."""
     with _directory(conf_dir) as directory:
         changed = _put(directory, conf_name, render_conf(network), 0o644)
-        others = sorted(name for name in os.listdir(directory) if name.endswith(CONF_SUFFIXES))
+        with os.scandir(directory) as entries:
+            others = sorted(
+                entry.name
+                for entry in entries
+                if entry.name.endswith(CONF_SUFFIXES) and not entry.is_dir(follow_symlinks=False)
+            )
     ahead = tuple(name for name in others if name < conf_name)
     return Installed((conf_dir / conf_name,) if changed else (), ahead)
 
@@ -148,13 +154,16 @@ def _put(directory: int, name: str, content: bytes, mode: int) -> bool:
     with suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=directory)  # of an installer that was killed
     try:
+        reach("install.write.before")
         _write(directory, temporary, content, mode)
+        reach("install.write.written")
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except OSError as error:
         with suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=directory)
         raise Retry(f"cannot install {name}: {error.strerror}", code=IO_FAILURE) from error
     os.fsync(directory)
+    reach("install.write.after")
     return True
 
 

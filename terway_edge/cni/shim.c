@@ -53,6 +53,19 @@ static int64_t started, deadline;  // CLOCK_BOOTTIME, ms
 static const char *command, *run_dir, *state_dir;
 static char socket_path[sizeof((struct sockaddr_un *)0)->sun_path];
 
+// Tests build with -DFAILPOINTS and say TERWAY_EDGE_SHIM_FAILPOINT=NAME:kill, or NAME:stop. What is installed has none.
+#ifdef FAILPOINTS
+static void reach(const char *name) {
+    const char *wanted = getenv("TERWAY_EDGE_SHIM_FAILPOINT");
+    size_t length = strlen(name);
+    if (!wanted || strncmp(wanted, name, length) || wanted[length] != ':') return;
+    if (!strcmp(wanted + length, ":kill")) raise(SIGKILL);
+    if (!strcmp(wanted + length, ":stop")) raise(SIGSTOP);
+}
+#else
+#define reach(name) ((void)0)
+#endif
+
 static int64_t now_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
@@ -228,7 +241,9 @@ static enum outcome ask(int netns, int *status) {
     put_u32(request.bytes + 4, (uint32_t)(deadline > now_ms() ? deadline - now_ms() : 0));
     enum outcome outcome = dial(sock);
     if (outcome == ANSWERED) {
+        reach("connect.after");
         outcome = send_request(sock, netns);
+        reach("send.after");
         // An agent that closed early may have left its answer.
         if (outcome == ANSWERED || outcome == TORN) outcome = receive(sock, REPLY_HEADER);
     }
@@ -242,7 +257,12 @@ static enum outcome ask(int netns, int *status) {
     return outcome;
 }
 
-static _Noreturn void finish(int status) { _exit(write_all(STDOUT_FILENO, reply.bytes, reply.used) ? status : 1); }
+static _Noreturn void finish(int status) {
+    reach("reply.before");
+    bool is_printed = write_all(STDOUT_FILENO, reply.bytes, reply.used);
+    reach("reply.after");
+    _exit(is_printed ? status : 1);
+}
 
 static _Noreturn void give_up(enum outcome outcome) {
     long budget = (long)(deadline - started);
@@ -308,15 +328,23 @@ static void name_spooled(char *name, size_t room) {
 
 static _Noreturn void spool(int directory) {
     char name[64], temporary[80];
+    reach("spool.before");
     name_spooled(name, sizeof name);
     snprintf(temporary, sizeof temporary, "%s.%ld.tmp", name, (long)getpid());
     int fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) fail_spool("cannot create a file in");
-    if (!write_all(fd, request.bytes, request.used) || fsync(fd) || renameat(directory, temporary, directory, name)) {
+    reach("spool.created");
+    bool is_whole = write_all(fd, request.bytes, request.used);
+    reach("spool.written");
+    is_whole = is_whole && !fsync(fd);
+    reach("spool.synced");
+    if (!is_whole || renameat(directory, temporary, directory, name)) {
         unlinkat(directory, temporary, 0);  // succeeds, so errno stays
         fail_spool("cannot write a file in");
     }
+    reach("spool.renamed");
     if (fsync(directory)) fail_spool("cannot sync");
+    reach("spool.after");
     _exit(0);
 }
 
@@ -391,6 +419,7 @@ int main(void) {
     append(&request, "TWE1\0\0\0\0\0\0\0", HEADER);
     put_environment();
     put_stdin(known->stdin_limit);
+    reach("stdin.after");
     put_u32(request.bytes + 8, (uint32_t)(request.used - HEADER));
     const char *path = variable("CNI_NETNS");
     int netns = *path == '/' ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;

@@ -107,6 +107,9 @@ class Cni(Section):
         "terway-edge", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="name of the network in CNI results"
     )
     workers: int = Field(8, ge=1, le=256, description="requests served at the same time, 1..256")
+    anti_spoofing: bool = Field(
+        True, description="whether what a pod sends with an address or a MAC that is not its own is dropped"
+    )
 
 
 class Interface(Section):

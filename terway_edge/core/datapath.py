@@ -36,9 +36,16 @@ GATEWAYS = {4: Address.parse("169.254.1.1"), 6: Address.parse("fe80::1")}
 """The pod's default gateways; nobody owns these addresses, the neighbour entry alone makes them work."""
 
 # IPV4_DEVCONF_* of linux/ip.h.
-FORWARDING, ACCEPT_REDIRECTS, SEND_REDIRECTS, RP_FILTER, ARP_NOTIFY = 1, 4, 6, 8, 22
+FORWARDING, PROXY_ARP, ACCEPT_REDIRECTS, SEND_REDIRECTS, RP_FILTER = 1, 3, 4, 6, 8
+ACCEPT_SOURCE_ROUTE, ARP_ACCEPT, ARP_NOTIFY = 9, 21, 22
 
-HOST_CONF4 = ((FORWARDING, 1), (RP_FILTER, 0), (ACCEPT_REDIRECTS, 0), (SEND_REDIRECTS, 0))
+# Whatever the node's defaults are: what a pod says changes neither the host's routes nor its neighbours.
+HOST_CONF4 = (
+    (FORWARDING, 1),
+    (RP_FILTER, 0),
+    *((conf, 0) for conf in (PROXY_ARP, ACCEPT_REDIRECTS, SEND_REDIRECTS, ACCEPT_SOURCE_ROUTE, ARP_ACCEPT)),
+)
+HOST_CONF6 = ("accept_ra", "accept_redirects")
 POD_CONF4 = ((ARP_NOTIFY, 1), (ACCEPT_REDIRECTS, 0))
 
 LATENCY = 0.025  # seconds a packet may wait in the token bucket
@@ -55,7 +62,7 @@ def attach_plan(
     rules: Iterable[Rule] = (),
     enable_ipv6: bool = False,
 ) -> Plan:
-    """The plan that plugs a sandbox in: two steps, atomic. Link indexes must be free in their namespaces.
+    """The plan that plugs a sandbox in: three steps, atomic. Link indexes must be free in their namespaces.
 
     `rules` steer the pod's packets on the host, for backends whose pods leave by links of their own. With
     `enable_ipv6` a default that disables IPv6 is overruled on both ends; that is a step more, and rarely needed.
@@ -88,12 +95,14 @@ def attach_plan(
         pod.append(Change(Verb.ADD, Neighbour(pod_link, gateway, host_mac)))
         pod.append(Change(Verb.ADD, _default(family, gateway, pod_link)))
     pod += [Change(Verb.REPLACE, item) for item in _shaping(sandbox.bandwidth, pod_link, mtu, egress=True)]
+    conf6 = HOST_CONF6 if has_ipv6 else ()
+    hardening = [Change(Verb.REPLACE, Sysctl(f"ipv6/conf/{veth.name}/{key}", "0")) for key in conf6]
+    # A step's sysctls are written before its links are made: the host end's need a step of their own.
     if not enable_ipv6:
-        return Plan((Step(HOST, tuple(host)), Step(netns, tuple(pod))))
-    host.insert(1, Change(Verb.REPLACE, Sysctl(f"ipv6/conf/{veth.name}/disable_ipv6", "0")))
+        return Plan((Step(HOST, tuple(host)), Step(HOST, tuple(hardening)), Step(netns, tuple(pod))))
+    hardening.insert(0, Change(Verb.REPLACE, Sysctl(f"ipv6/conf/{veth.name}/disable_ipv6", "0")))
     pod.insert(0, Change(Verb.REPLACE, Sysctl(f"ipv6/conf/{sandbox.ifname}/disable_ipv6", "0")))
-    # A step's sysctls are written before its links are made: the host end's needs a step of its own.
-    return Plan((Step(HOST, tuple(host[:1])), Step(HOST, tuple(host[1:])), Step(netns, tuple(pod))))
+    return Plan((Step(HOST, tuple(host[:1])), Step(HOST, (*hardening, *host[1:])), Step(netns, tuple(pod))))
 
 
 def host_items(lease: Lease, host_link: int) -> list[Item]:

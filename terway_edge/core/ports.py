@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.models import Lease, Node
 from terway_edge.core.names import Key
-from terway_edge.core.plans import Failure, FibRoute, Link, LinkAddress, Neighbour, Plan, Rule, Where
+from terway_edge.core.plans import Failure, FibRoute, Link, LinkAddress, Neighbour, Netns, Plan, Rule, Where
 from terway_edge.core.secret import Secret
 
 if TYPE_CHECKING:  # the settings' library, which not every process needs
@@ -57,6 +57,10 @@ class Kernel(Protocol):
     def dump(self, kind: type[Dumped], where: Where = Where()) -> list[Dumped]:  # noqa: B008 - an immutable tuple
         """What the kernel has now. Raises KernelError."""
 
+    def prove(self, netns: Netns) -> None:
+        """Raises Refused, code INVALID_NETNS, if there is no network namespace that a pod may be in: none at all, or
+        the host's own. Changes nothing, and costs next to nothing."""
+
     def unplug(self, keys: Iterable[Key]) -> None:
         """Delete the veths of these sandboxes soon, in the background, after proving by name and alias that each
         is ours. A missing link is success."""
@@ -95,6 +99,14 @@ class Forward(NamedTuple):
     masquerade: bool = False
 
 
+class Source(NamedTuple):
+    """What may come in by a pod's link: frames with this MAC, with packets from this address."""
+
+    link: str
+    mac: bytes
+    address: Address
+
+
 class Firewall(Protocol):
     """Our own packet filter table; nobody else's is ever touched. Thread-safe."""
 
@@ -110,8 +122,24 @@ class Firewall(Protocol):
         """What is really in force, read from the kernel; nothing while rules of ours are missing or not as they were.
         Raises KernelError."""
 
+    def set_sources(self, wanted: Collection[Source] | None) -> None:
+        """By links of ours let in exactly this, and nothing that configures neighbours (router advertisements,
+        redirects, replies of DHCP) or chooses its way (IPv4 options, type 0 routing headers); None: everything.
+        At no moment does anything else pass, or is anything of it dropped, that was not before. Raises KernelError."""
+
+    def admit(self, sources: Collection[Source]) -> None:
+        """Let these in, too. All or nothing. Raises KernelError, ENOENT if set_sources() has not made the rules or
+        others removed them."""
+
+    def dismiss(self, sources: Collection[Source]) -> None:
+        """Let these in no more; missing ones are success. All or nothing. Raises KernelError."""
+
+    def sources(self) -> frozenset[Source] | None:
+        """What is really let in, read from the kernel; None while rules of ours are missing or not as they were,
+        or something of a source alone is. Raises KernelError."""
+
     def remove(self) -> None:
-        """Remove our table; a missing one is success."""
+        """Remove our tables; missing ones are success."""
 
 
 class Clock(Protocol):

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.cloud import AddressWish, EniWish
 from terway_edge.core.errors import IO_FAILURE, Retry
+from terway_edge.core.failpoints import reach
 from terway_edge.eni.actions import Item
 
 FILE = "eni.json"
@@ -91,12 +92,14 @@ class IntentsFile:
     def save(self, memory: Memory) -> None:
         temporary = self._path.with_name(f"{FILE}.tmp")
         try:
+            reach("eni.save.before")
             temporary.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with open(os.open(temporary, flags, 0o600), "wb") as file:
                 file.write(write(memory, self._instance))
                 file.flush()
                 os.fsync(file.fileno())
+            reach("eni.save.written")
             temporary.replace(self._path)
             _sync_directory(self._path.parent)
         except OSError as error:
@@ -104,6 +107,7 @@ class IntentsFile:
                 f"cannot write {self._path}: {error.strerror}; ENIs stay as they are; look at the disk's space",
                 code=IO_FAILURE,
             ) from error
+        reach("eni.save.after")
 
 
 def write(memory: Memory, instance: str = "") -> bytes:

@@ -16,7 +16,7 @@ from terway_edge.core.plans import HOST, Change, Failure, Item, Netns, Plan, Rul
 from terway_edge.kernel import decode, links, sysctls
 from terway_edge.kernel.departing import Departing
 from terway_edge.kernel.netlink import BATCH, NetlinkSocket, Refusal
-from terway_edge.kernel.netns import inside, open_netns
+from terway_edge.kernel.netns import inside, open_pods
 from terway_edge.kernel.packed import Encode, only
 from terway_edge.kernel.sockets import HostSockets
 from terway_edge.kernel.words import change_in_words, item_in_words
@@ -60,7 +60,7 @@ class Applier:
         netns[HOST] = self._sockets.netns
         for named in _namespaces(plan):
             if named not in netns:
-                netns[named] = open_netns(named)
+                netns[named] = open_pods(named, self._sockets.netns)
 
     def _make_or_undo(self, plan: Plan, netns: dict[Netns, int]) -> None:
         done: list[Done] = []

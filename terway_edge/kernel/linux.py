@@ -18,7 +18,7 @@ from terway_edge.kernel.departing import Departing
 from terway_edge.kernel.dumps import dump
 from terway_edge.kernel.monitor import Monitor
 from terway_edge.kernel.netlink import NetlinkSocket
-from terway_edge.kernel.netns import inside, open_netns
+from terway_edge.kernel.netns import inside, open_netns, open_pods
 from terway_edge.kernel.packed import Encode
 from terway_edge.kernel.reaper import Reaper
 from terway_edge.kernel.sockets import HostSockets
@@ -82,6 +82,9 @@ class LinuxKernel:
             return dump(endpoint, kind, where)
         finally:
             endpoint.close()
+
+    def prove(self, netns: Netns) -> None:
+        os.close(open_pods(netns, self._sockets.netns))
 
     def unplug(self, keys: Iterable[Key]) -> None:
         self._reaper.unplug(keys)

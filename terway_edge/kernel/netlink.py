@@ -16,6 +16,7 @@ from struct import Struct
 from typing import NamedTuple, TypeVar
 
 from terway_edge.core.errors import KernelError
+from terway_edge.core.failpoints import reach
 from terway_edge.kernel.uapi import (
     NETLINK_CAP_ACK,
     NETLINK_EXT_ACK,
@@ -97,7 +98,8 @@ class NetlinkSocket:
 
     def change(self, messages: bytes) -> list[Refusal]:
         """Send a batch; whatever is not in the answer was done. Raises KernelError if the socket failed."""
-        refusals, _ = self.ask(messages, lambda data, start, end: None)
+        refusals, _ = self._ask(messages, lambda data, start, end: None, changes=True)
+        reach("netlink.reply.after")
         return refusals
 
     def commit(self, batch: bytes) -> list[Refusal]:
@@ -105,15 +107,20 @@ class NetlinkSocket:
 
         The kernel ignores what follows the end of one in the same datagram, so the closing no-op has its own.
         """
-        self._send(batch)
-        return self.change(b"")
+        self._send(batch, changes=True)
+        refusals, _ = self.ask(b"", lambda data, start, end: None)
+        reach("netlink.reply.after")
+        return refusals
 
     def ask(self, messages: bytes, decode: Decode[Decoded]) -> tuple[list[Refusal], list[Decoded]]:
         """Send a batch that has answers, for example RTM_GETLINK without NLM_F_DUMP. Raises KernelError."""
+        return self._ask(messages, decode, changes=False)
+
+    def _ask(self, messages: bytes, decode: Decode[Decoded], *, changes: bool) -> tuple[list[Refusal], list[Decoded]]:
         barrier = self.reserve(1)
         refusals: list[Refusal] = []
         answers: list[Decoded] = []
-        self._send(messages + message(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, barrier, b""))
+        self._send(messages + message(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, barrier, b""), changes=changes)
         while True:
             data = self._receive()
             at = 0
@@ -162,11 +169,15 @@ class NetlinkSocket:
                         add(answer)
                 at += size + 3 & ~3
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, *, changes: bool = False) -> None:
         try:
+            if changes:
+                reach("netlink.send.before")
             self._socket.send(data)
         except OSError as error:
             raise broken("cannot send to netlink", error) from error
+        if changes:
+            reach("netlink.send.after")
 
     def _receive(self) -> bytes:
         try:

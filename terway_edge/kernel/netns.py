@@ -16,6 +16,7 @@ from functools import cache
 from typing import TypeVar
 
 from terway_edge.core.errors import INVALID_ENVIRONMENT, INVALID_NETNS, Bug, KernelError, Refused
+from terway_edge.core.failpoints import reach
 from terway_edge.core.plans import Netns
 
 CLONE_NEWNET = 0x40000000
@@ -56,17 +57,20 @@ def open_netns(netns: Netns) -> int:
     else: INVALID_ENVIRONMENT if the path cannot be one, INVALID_NETNS if there is no network namespace behind it.
     """
     if isinstance(netns, int):
-        return _checked(_duplicate(netns), f"descriptor {netns}")
-    path = netns or OWN
-    if not path.startswith("/") or "\0" in path:
-        raise Refused(f"network namespace {path!r} is not an absolute path", code=INVALID_ENVIRONMENT)
-    try:
-        # O_NONBLOCK: a fifo must not make us wait for its writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        reason = f"cannot open network namespace {path}: {error.strerror}"
-        raise Refused(reason, code=INVALID_NETNS) from error
-    return _checked(descriptor, path)
+        descriptor = _checked(_duplicate(netns), f"descriptor {netns}")
+    else:
+        descriptor = _checked(_opened(netns or OWN), netns or OWN)
+    reach("netns.open.after")
+    return descriptor
+
+
+def open_pods(netns: Netns, own: int) -> int:
+    """As `open_netns`; raises Refused as well if `own` is a descriptor of that very namespace: the node's."""
+    descriptor = open_netns(netns)
+    if os.path.samestat(os.fstat(descriptor), os.fstat(own)):
+        os.close(descriptor)
+        raise Refused("the pod's network namespace is the node's own", code=INVALID_NETNS)
+    return descriptor
 
 
 def inside(descriptor: int, work: Callable[[], Result]) -> Result:
@@ -80,15 +84,18 @@ def inside(descriptor: int, work: Callable[[], Result]) -> Result:
     try:
         _enter(descriptor)
         try:
+            reach("netns.enter.after")
             return work()
         finally:
             _return(home)
+            reach("netns.return.after")
     finally:
         os.close(home)
 
 
 def _enter(descriptor: int) -> None:
     try:
+        reach("netns.enter.before")
         _setns(descriptor)
     except OSError as error:
         number = error.errno or 0
@@ -107,8 +114,21 @@ def _return(home: int) -> None:
         raise Bug(f"cannot return from a network namespace: {error.strerror}; restart the agent") from error
 
 
+def _opened(path: str) -> int:
+    if not path.startswith("/") or "\0" in path:
+        raise Refused(f"network namespace {path!r} is not an absolute path", code=INVALID_ENVIRONMENT)
+    try:
+        reach("netns.open.before")
+        # O_NONBLOCK: a fifo must not make us wait for its writer.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        reason = f"cannot open network namespace {path}: {error.strerror}"
+        raise Refused(reason, code=INVALID_NETNS) from error
+
+
 def _duplicate(descriptor: int) -> int:
     try:
+        reach("netns.open.before")
         return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 0)
     except (OSError, ValueError) as error:
         raise Refused(f"descriptor {descriptor} is not open: {error}", code=INVALID_NETNS) from error

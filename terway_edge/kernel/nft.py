@@ -1,7 +1,9 @@
-"""Our nftables table. A fresh process knows it by its name, `inet terway_edge`; nobody else's table is touched.
+"""Our nftables tables. A fresh process knows them by their name, `terway_edge` of the families inet and arp; nobody
+else's table is touched.
 
 Rules are written through the `nft` program, in transactions, so that packets never meet half of them: those of
-masquerading whenever they change, those of ports once. A pod's ports are set elements, which cost no process.
+masquerading whenever they change, those of ports and of sources once. A pod's ports and its sources are set elements,
+which cost no process.
 """
 
 from __future__ import annotations
@@ -9,21 +11,18 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Collection, Iterable, Mapping
-from shutil import which
 
 from terway_edge.core.errors import KernelError
-from terway_edge.core.ports import Forward, Masquerade
+from terway_edge.core.ports import Forward, Masquerade, Source
 from terway_edge.kernel import nft_ports, nft_program
 from terway_edge.kernel.conntrack import forget_datagrams
 from terway_edge.kernel.netlink import Refusal
 from terway_edge.kernel.nft_elements import Element, Elements
-from terway_edge.kernel.nft_program import TABLE
+from terway_edge.kernel.nft_program import TABLE, is_installed
+from terway_edge.kernel.nft_sources import ABSENT, NftSources
 
 MASQUERADE = ("postrouting", "pods4", "pods6", "direct4", "direct6")
 """The chain and the sets of masquerading."""
-
-ABSENT = frozenset((errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT))
-"""How the kernel says that a set does not exist, or that it has no nf_tables at all."""
 
 # Never translated: link-local addresses have no meaning beyond the link, and the sender of multicast is who it is.
 ALWAYS_DIRECT = {4: ("169.254.0.0/16", "224.0.0.0/4"), 6: ("fe80::/10", "ff00::/8")}
@@ -40,6 +39,7 @@ class NftFirewall:
         self._is_damaged = False  # the chains of ports, when somebody last looked
         self._ports = Elements(TABLE)
         self._elements: set[Element] | None = None  # None: not known
+        self._sources = NftSources(self._guard)
 
     def set_masquerade(self, wanted: Masquerade | None) -> None:
         with self._guard:
@@ -74,19 +74,34 @@ class NftFirewall:
             self._is_damaged = bool(self._chains) and self._chains != _part(nft_ports.CHAINS)
             return frozenset() if self._is_damaged else nft_ports.forwards(self._elements)
 
+    def set_sources(self, wanted: Collection[Source] | None) -> None:
+        self._sources.let_in(wanted)
+
+    def admit(self, sources: Collection[Source]) -> None:
+        self._sources.admit(sources)
+
+    def dismiss(self, sources: Collection[Source]) -> None:
+        self._sources.dismiss(sources)
+
+    def sources(self) -> frozenset[Source] | None:
+        return self._sources.current()
+
     def is_present(self) -> bool:
-        """Whether the node has our table. Raises KernelError."""
-        return bool(nft_program.listing())
+        """Whether the node has a table of ours. Raises KernelError."""
+        return bool(nft_program.listing() or nft_program.listing("arp"))
 
     def remove(self) -> None:
         with self._guard:
-            if self._wanted is not None or self._chains or (which("nft") and nft_program.listing()):
-                nft_program.run(f"add table inet {TABLE}\ndelete table inet {TABLE}\n")
+            if self._wanted is not None or self._chains or (is_installed() and self.is_present()):
+                both = (f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n" for family in ("inet", "arp"))
+                nft_program.run("".join(both))
+                self._sources.forget()
             self._wanted, self._masquerade, self._chains, self._elements = None, {}, {}, None
 
     def close(self) -> None:
         """Nothing of the table changes. No other call may be under way."""
         self._ports.close()
+        self._sources.close()
 
     def _set_masquerade(self, wanted: Masquerade | None) -> None:
         if wanted is None:
@@ -96,9 +111,9 @@ class NftFirewall:
             self._wanted, self._masquerade = wanted, _part(MASQUERADE)
 
     def _drop_masquerade(self) -> None:
-        if self._wanted is not None or which("nft"):
+        if self._wanted is not None or is_installed():
             there = nft_program.blocks(nft_program.listing())
-            if there.keys() & set(nft_ports.CHAINS):
+            if there.keys() - set(MASQUERADE):
                 if there.keys() & set(MASQUERADE):
                     nft_program.run("\n".join([*_clear_masquerade(), ""]))
             elif there:

@@ -47,15 +47,16 @@ GET = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM
 
 
 class Element(NamedTuple):
-    """One element of a set, or of a map if there is `data`."""
+    """One element of a set, or of a map if there is `data`. `family` is that of the set's table."""
 
     set: str
     key: bytes
     data: bytes = b""
+    family: int = NFPROTO_INET
 
 
 class Elements:
-    """The sets of one table in the namespace of the thread that first calls; for one thread at a time.
+    """The sets of tables of one name in the namespace of the thread that first calls; for one thread at a time.
 
     The socket stays open: to close one waits until the kernel has freed all that was ever removed, an RCU grace
     period, some hundred times as long as the removal itself.
@@ -78,12 +79,12 @@ class Elements:
             batch.append(message(NFNL_MSG_BATCH_END, NLM_F_REQUEST, first + len(messages) + 1, edge))
             return endpoint.commit(b"".join(batch))
 
-    def read(self, sets: Sequence[str]) -> set[Element]:
+    def read(self, sets: Sequence[str], family: int = NFPROTO_INET) -> set[Element]:
         """What these sets hold. Raises KernelError, ENOENT if one of them does not exist."""
         found: set[Element] = set()
         with self.lend() as endpoint:
             for name in sets:
-                for elements in endpoint.dump(GET, _head(self._table, name), partial(_decode, name)):
+                for elements in endpoint.dump(GET, _head(self._table, name, family), partial(_decode, name, family)):
                     found.update(elements)
         return found
 
@@ -106,16 +107,16 @@ class Elements:
 
 def _bodies(table: str, elements: Iterable[Element], *, with_data: bool) -> Iterator[bytes]:
     """The bodies of messages that tell these elements, set by set."""
-    for name, group in groupby(sorted(elements), key=lambda element: element.set):
+    for (name, family), group in groupby(sorted(elements), key=lambda element: (element.set, element.family)):
         members = list(group)
         for start in range(0, len(members), PER_MESSAGE):
             listed = [_element(member, with_data=with_data) for member in members[start : start + PER_MESSAGE]]
-            yield _head(table, name) + nest(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, *listed)
+            yield _head(table, name, family) + nest(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, *listed)
 
 
-def _head(table: str, name: str) -> bytes:
+def _head(table: str, name: str, family: int) -> bytes:
     where = text(NFTA_SET_ELEM_LIST_TABLE, table) + text(NFTA_SET_ELEM_LIST_SET, name)
-    return NFGENMSG.pack(NFPROTO_INET, 0, 0) + where
+    return NFGENMSG.pack(family, 0, 0) + where
 
 
 def _element(element: Element, *, with_data: bool) -> bytes:
@@ -129,14 +130,15 @@ def _value(kind: int, value: bytes) -> bytes:
     return nest(kind | NLA_F_NESTED, attribute(NFTA_DATA_VALUE, value))
 
 
-def _decode(name: str, data: bytes, start: int, end: int) -> list[Element]:
+def _decode(name: str, family: int, data: bytes, start: int, end: int) -> list[Element]:
     """The elements that one message of a dump tells."""
     message_parts = dict(attributes(data, start + NFGENMSG.size, end))
     listed = message_parts.get(NFTA_SET_ELEM_LIST_ELEMENTS, b"")
     elements = []
     for _, payload in attributes(listed, 0, len(listed)):
         parts = dict(attributes(payload, 0, len(payload)))
-        elements.append(Element(name, _read(parts[NFTA_SET_ELEM_KEY]), _read(parts.get(NFTA_SET_ELEM_DATA, b""))))
+        key, value = parts[NFTA_SET_ELEM_KEY], parts.get(NFTA_SET_ELEM_DATA, b"")
+        elements.append(Element(name, _read(key), _read(value), family))
     return elements
 
 

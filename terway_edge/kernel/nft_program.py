@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import subprocess
+from shutil import which
 
 from terway_edge.core.errors import KernelError
+from terway_edge.core.failpoints import reach
 
 TABLE = "terway_edge"
 TIMEOUT = 20.0  # seconds for one run of nft; large sets take a fraction of one
@@ -17,11 +20,16 @@ _BLOCK = re.compile(r"^\t(?:set|map|chain) (\S+) \{\n.*?^\t\}$", re.DOTALL | re.
 def run(script: str) -> None:
     """Carry out a script, all of it or nothing. Raises KernelError, ENOENT if the program is missing."""
     _nft("-f", "-", script=script)
+    reach("nft.run.after")
 
 
-def listing() -> str:
-    """Our table as nft prints it; empty if there is none. Raises KernelError as run()."""
-    return _nft("-s", "list", "table", "inet", TABLE, missing_ok=True)
+def is_installed() -> bool:
+    return which("nft") is not None
+
+
+def listing(family: str = "inet") -> str:
+    """Our table of a family as nft prints it; empty if there is none. Raises KernelError as run()."""
+    return _nft("-s", "list", "table", family, TABLE, missing_ok=True)
 
 
 def blocks(listed: str) -> dict[str, str]:
@@ -31,13 +39,20 @@ def blocks(listed: str) -> dict[str, str]:
 
 def _nft(*arguments: str, script: str = "", missing_ok: bool = False) -> str:
     try:
+        if script:
+            reach("nft.run.before")
+        # Of the environment, which may hold keys, it gets what it needs; and its messages are read.
+        environ = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+        command = ["nft", *arguments]
         done = subprocess.run(
-            ["nft", *arguments], input=script, capture_output=True, text=True, timeout=TIMEOUT, check=False
+            command, input=script, env=environ, capture_output=True, text=True, timeout=TIMEOUT, check=False
         )
     except FileNotFoundError as error:
         raise KernelError("the nft program is missing: install nftables", errno=errno.ENOENT) from error
     except subprocess.TimeoutExpired as error:
         raise KernelError(f"nft did not end within {TIMEOUT:.0f} s", errno=errno.ETIMEDOUT) from error
+    except OSError as error:
+        raise KernelError(f"cannot run nft: {error.strerror}", errno=error.errno or 0) from error
     if done.returncode:
         if missing_ok and "No such file" in done.stderr:
             return ""

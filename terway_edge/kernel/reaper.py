@@ -17,7 +17,7 @@ from errno import ENODEV
 from itertools import islice
 
 from terway_edge.core.addresses import Address
-from terway_edge.core.names import Key, link_alias, link_name
+from terway_edge.core.names import Key, link_alias, link_macs, link_name
 from terway_edge.core.plans import Link, Where
 from terway_edge.kernel import decode, links
 from terway_edge.kernel.conntrack import Conntrack
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Reaper:
-    """Deletes host links of sandboxes after proving by name and alias that each is ours."""
+    """Deletes host links of sandboxes after proving that each is ours."""
 
     def __init__(self, sockets: HostSockets, departing: Departing, plugging: Callable[[], bool]) -> None:
         self._sockets = sockets
@@ -171,15 +171,21 @@ class Reaper:
 
 def _prove(endpoint: NetlinkSocket, keys: Iterable[Key]) -> dict[int, Link]:
     """The existing links of these sandboxes, by index; a link with our name and another alias is somebody else's."""
-    aliases = {link_name(key): link_alias(key) for key in keys}
-    first = endpoint.reserve(len(aliases))
+    asked = {link_name(key): key for key in keys}
+    first = endpoint.reserve(len(asked))
     _, found = endpoint.ask(
-        b"".join(links.get_by_name(name, seq) for seq, name in enumerate(aliases, first)), decode.link
+        b"".join(links.get_by_name(name, seq) for seq, name in enumerate(asked, first)), decode.link
     )
+    proven = {link.ifindex: link for link in found if link.name in asked and _is_of(link, asked[link.name])}
     for link in found:
-        if link.alias != aliases.get(link.name):
+        if link.ifindex not in proven:
             _log.warning("link %s is not ours: its alias is %r; it stays", link.name, link.alias)
-    return {link.ifindex: link for link in found if link.alias == aliases.get(link.name)}
+    return proven
+
+
+def _is_of(link: Link, key: Key) -> bool:
+    """By its alias; or by its MAC, if whoever made it was killed before the alias was set: that takes a second call."""
+    return link.alias == link_alias(key) or (not link.alias and link.mac == link_macs(key)[0])
 
 
 def _same(link: Link, proven: Link | None) -> bool:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from terway_edge.core.errors import Refused
+from terway_edge.core.failpoints import reach
 from terway_edge.core.plans import Sysctl
 
 ROOT = Path("/proc/sys/net")
@@ -18,6 +19,7 @@ def write(sysctl: Sysctl, root: Path = ROOT) -> None:
     """
     if ".." in sysctl.path.split("/") or "\0" in sysctl.path:
         raise Refused(f"sysctl {sysctl.path!r} is not below {root}")
+    reach("sysctl.write.before")
     access = os.O_RDWR if sysctl.when else os.O_WRONLY
     descriptor = os.open(f"{root}/{sysctl.path}", access | os.O_CLOEXEC)
     try:
@@ -25,3 +27,4 @@ def write(sysctl: Sysctl, root: Path = ROOT) -> None:
             os.pwrite(descriptor, sysctl.value.encode(), 0)
     finally:
         os.close(descriptor)
+    reach("sysctl.write.after")

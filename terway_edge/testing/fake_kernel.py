@@ -99,6 +99,11 @@ class FakeKernel:
             }
             return [item for item in held[kind] if isinstance(item, kind) and _wanted(item, where)]
 
+    def prove(self, netns: Netns) -> None:
+        with self._lock:
+            if self._at(netns) is self._host:
+                raise Refused("the pod's network namespace is the node's own", code=INVALID_NETNS)
+
     def unplug(self, keys: Iterable[Key]) -> None:
         with self._lock:
             self.pending.update(dict.fromkeys(keys))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from terway_edge.core.addresses import Address
 from terway_edge.core.names import Key
-from terway_edge.core.plans import Change, Failure, Neighbour, Plan, Step, Sysctl, Verb, Where
+from terway_edge.core.plans import Change, Failure, Neighbour, Netns, Plan, Step, Sysctl, Verb, Where
 from terway_edge.core.ports import Closable, Dumped, Kernel, KernelEvent
 
 IMPOSSIBLE = Change(Verb.ADD, Neighbour(2**31 - 2, Address.parse("192.0.2.255"), b"\x02\0\0\0\0\xff"))
@@ -50,6 +50,9 @@ class FaultyKernel:
 
     def dump(self, kind: type[Dumped], where: Where = Where()) -> list[Dumped]:  # noqa: B008 - an immutable tuple
         return self._kernel.dump(kind, where)
+
+    def prove(self, netns: Netns) -> None:
+        self._kernel.prove(netns)
 
     def unplug(self, keys: Iterable[Key]) -> None:
         self._kernel.unplug(keys)

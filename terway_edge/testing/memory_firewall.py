@@ -6,13 +6,14 @@ import errno
 from collections.abc import Collection
 
 from terway_edge.core.errors import Bug, KernelError
-from terway_edge.core.ports import Forward, Masquerade
+from terway_edge.core.ports import Forward, Masquerade, Source
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 
 
 class MemoryFirewall:
-    """`ports.Firewall`; `masquerade` is what is in force, None for nothing, and `writes` counts the changes.
+    """`ports.Firewall`; `masquerade` is what is in force, None for nothing, and `writes` counts the changes of
+    this and of forwards, `source_writes` those of sources.
 
     It is as strict as a kernel's maps: one forward for each port of an address.
     """
@@ -20,17 +21,28 @@ class MemoryFirewall:
     def __init__(self) -> None:
         self.masquerade: Masquerade | None = None
         self.writes = 0
+        self.source_writes = 0
         self._forwards: frozenset[Forward] = frozenset()
         self._refusals: list[KernelError] = []
+        self._sources: frozenset[Source] | None = None
+        self._source_refusals: list[KernelError] = []
 
     def refuse_next(self, times: int = 1, number: int = errno.EPERM) -> None:
         """Make the next changes of forwards raise KernelError and change nothing; ENOENT: as if nft were missing."""
-        text = "the nft program is missing: install nftables" if number == errno.ENOENT else "a test asked for it"
-        self._refusals += [KernelError(f"memory firewall: {text}", errno=number) for _ in range(times)]
+        self._refusals += _refusals(times, number)
+
+    def refuse_sources(self, times: int = 1, number: int = errno.EPERM) -> None:
+        """As refuse_next(), of changes of sources."""
+        self._source_refusals += _refusals(times, number)
 
     def flush(self) -> None:
         """What a stranger's `nft flush ruleset` does."""
-        self.masquerade, self._forwards = None, frozenset()
+        self.masquerade, self._forwards, self._sources = None, frozenset(), None
+
+    def lose_source(self, source: Source) -> None:
+        """What a stranger does who removes one."""
+        assert self._sources is not None
+        self._sources -= {source}
 
     def add_stranger(self, forward: Forward) -> None:
         """Something that nobody of ours asked for."""
@@ -53,8 +65,36 @@ class MemoryFirewall:
     def forwards(self) -> frozenset[Forward]:
         return self._forwards
 
+    def set_sources(self, wanted: Collection[Source] | None) -> None:
+        new = None if wanted is None else frozenset(wanted)
+        if new != self._sources:
+            self._change_sources(new)
+
+    def admit(self, sources: Collection[Source]) -> None:
+        if self._sources is None:
+            raise KernelError("memory firewall: there is no such set", errno=errno.ENOENT)
+        self._change_sources(self._sources | set(sources))
+
+    def dismiss(self, sources: Collection[Source]) -> None:
+        if self._sources is not None:
+            self._change_sources(self._sources - set(sources))
+
+    def sources(self) -> frozenset[Source] | None:
+        return self._sources
+
     def remove(self) -> None:
-        self.masquerade, self._forwards = None, frozenset()
+        self.flush()
+
+    def _change_sources(self, wanted: frozenset[Source] | None) -> None:
+        if self._source_refusals:
+            raise self._source_refusals.pop(0)
+        self._sources = wanted
+        self.source_writes += 1
+
+
+def _refusals(times: int, number: int) -> list[KernelError]:
+    text = "the nft program is missing: install nftables" if number == errno.ENOENT else "a test asked for it"
+    return [KernelError(f"memory firewall: {text}", errno=number) for _ in range(times)]
 
 
 def _check(wanted: Collection[Forward]) -> None:

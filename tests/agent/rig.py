@@ -12,6 +12,7 @@ from terway_edge.agent.service import Node as ServiceNode
 from terway_edge.agent.service import Service
 from terway_edge.agent.telemetry import Telemetry
 from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.anti_spoofing import SourceGuard
 from terway_edge.core.config import Settings
 from terway_edge.core.context import BackendContext
 from terway_edge.core.dispatcher import Dispatcher
@@ -107,8 +108,12 @@ class Rig:
         self.dispatcher.start("flannel_route", self.view)
         self.ports = HostPorts(self.kernel, self.firewall, lock=threading.Lock())
         self.ports.restore(self.ipam.leases())
+        self.sources = SourceGuard(self.firewall, on=self.settings.cni.anti_spoofing, lock=threading.Lock())
+        self.sources.restore(self.ipam.leases())
         self.service = Service(
-            self.dispatcher, self.ipam, self.kernel, self.plumbing, self.clock, self._node, self.locks, self.ports
+            *(self.dispatcher, self.ipam, self.kernel, self.plumbing, self.clock, self._node, self.locks),
+            self.ports,
+            self.sources,
         )
         self.repair = Repair(
             self.kernel,
@@ -118,6 +123,7 @@ class Rig:
             self.telemetry,
             self.locks,
             self.ports,
+            self.sources,
             self.conditions,
             lambda: self.view,
             self._poked,

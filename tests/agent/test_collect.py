@@ -9,7 +9,7 @@ from terway_edge.core.hookspecs import hookimpl
 from terway_edge.core.plans import FibRoute
 
 
-def test_gc_frees_what_is_not_valid_and_nothing_else(rig):
+def test_t12_gc_frees_what_is_not_valid_and_nothing_else(rig):
     for name in ("c1", "c2", "c3"):
         rig.add(name)
     rig.clock.advance(1)
@@ -19,7 +19,7 @@ def test_gc_frees_what_is_not_valid_and_nothing_else(rig):
     assert rig.reaches("c2")
 
 
-def test_gc_with_an_empty_list_frees_all(rig):
+def test_t12_gc_with_an_empty_list_frees_all(rig):
     rig.add("c1")
     rig.clock.advance(1)
     assert rig.collect() == []
@@ -33,7 +33,7 @@ def test_gc_does_not_touch_what_was_granted_after_it_began(rig):
 
 
 @pytest.mark.parametrize("failure", ["kernel", "store", "plugin"])
-def test_gc_goes_on_after_failures_and_tells_them(rig, failure):
+def test_t12_gc_goes_on_after_failures_and_tells_them(rig, failure):
     for name in ("c1", "c2", "c3"):
         rig.add(name)
     rig.clock.advance(1)

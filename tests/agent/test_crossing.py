@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from terway_edge.agent.locks import SandboxLocks
-from terway_edge.core.errors import Conflict, Retry
+from terway_edge.core.errors import Conflict, EdgeError, Retry
 from terway_edge.core.names import link_alias, link_name
 from terway_edge.core.plans import FibRoute
 from terway_edge.testing import MemoryStore
@@ -76,7 +76,7 @@ class WatchedLocks(SandboxLocks):
         return super().adding(key)
 
 
-KERNEL = ("apply", "dump", "unplug")
+KERNEL = ("prove", "apply", "dump", "unplug")
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def add(rig, gate, caller):
 
 @pytest.mark.parametrize("resumed", [False, True], ids=["first", "resumed"])
 @pytest.mark.parametrize("step", range(1, 25))
-def test_a_del_that_crosses_an_add_wins(rig, gate, step, resumed):
+def test_t06_a_del_that_crosses_an_add_wins(rig, gate, step, resumed):
     before = rig.kernel.snapshot()
     if resumed:
         rig.dispatcher.allocate("flannel_route", rig.sandbox("c1"), rig.view, 0.0)
@@ -147,9 +147,34 @@ def test_an_add_that_comes_during_a_del_gets_a_whole_pod_of_its_own(rig, gate, s
     rig.assert_pools_add_up()
 
 
+@pytest.mark.parametrize("step", range(1, 12))
+def test_t22_a_namespace_that_ends_at_any_step_of_an_add_leaves_nothing(rig, gate, step):
+    caller = Caller()
+    before = rig.kernel.snapshot()
+    gate.arm(step)
+    adding = InThread(lambda: add(rig, gate, caller))
+    if not gate.stops(adding):
+        assert adding.join() is None
+        assert step > len(gate.passed) >= 8
+        return
+    rig.kernel.delete_netns("/run/netns/c1")
+    is_plugged = "after apply" in gate.passed
+    gate.open()
+    error = adding.join()
+    assert isinstance(error, EdgeError) or is_plugged, "what is no namespace any more cannot be plugged in"
+    assert rig.link("c1") is None, "and with it goes the link"
+    assert error is None or rig.nothing_of("c1")
+    rig.delete("c1")
+    assert rig.nothing_of("c1")
+    assert rig.store.stored.leases == ()
+    rig.kernel.create_netns("/run/netns/c1")
+    assert rig.kernel.snapshot() == before
+    rig.assert_pools_add_up()
+
+
 def test_an_audit_during_an_add_does_not_make_it_fail(rig, gate):
     """An ADD half done looks broken; mending it would put the very route there that the ADD is about to add."""
-    gate.arm(3)  # after the lease was written, before the kernel is changed
+    gate.arm(5)  # after the lease was written, before the kernel is changed
     adding = InThread(lambda: rig.add("c1"))
     assert gate.reached.wait(WAIT)
     lease = rig.lease("c1")

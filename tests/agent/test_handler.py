@@ -71,6 +71,14 @@ def test_add_check_del(rig, ask):
     assert rig.telemetry.calls == {("ADD", 0): 1, ("CHECK", 0): 1, ("DEL", 0): 1}
 
 
+@pytest.mark.parametrize(
+    ("said", "answered"), [("0.3.1", "0.3.1"), ("1.1.0", "1.1.0"), ("9.0.0", "1.0.0"), (7, "1.0.0")]
+)
+def test_an_error_speaks_the_version_of_its_call(ask, said, answered):
+    status, error = ask("ADD", {"cniVersion": said}, CNI_IFNAME="..")
+    assert (status, error["cniVersion"]) == (1, answered)
+
+
 def test_check_tells_what_is_wrong(rig, ask):
     ask("ADD")
     rig.die()
@@ -109,7 +117,7 @@ def test_a_wrong_call_is_refused_and_changes_nothing(rig, ask, command, environ,
     assert rig.ipam.leases() == ()
 
 
-def test_gc_without_a_list_frees_nobody(rig, ask):
+def test_t12_gc_without_a_list_frees_nobody(rig, ask):
     ask("ADD")
     rig.clock.advance(1)
     status, error = ask("GC")
@@ -119,14 +127,14 @@ def test_gc_without_a_list_frees_nobody(rig, ask):
 
 
 @pytest.mark.parametrize("empty", [None, []])
-def test_gc_with_null_or_an_empty_list_frees_all(rig, ask, empty):
+def test_t12_gc_with_null_or_an_empty_list_frees_all(rig, ask, empty):
     ask("ADD")
     rig.clock.advance(1)
     assert ask("GC", {"cni.dev/valid-attachments": empty}) == (0, None)
     assert rig.nothing_of("c1")
 
 
-def test_gc_keeps_what_is_listed_and_what_belongs_to_another_network(rig, ask):
+def test_t12_gc_keeps_what_is_listed_and_what_belongs_to_another_network(rig, ask):
     ask("ADD")
     rig.clock.advance(1)
     valid = [{"containerID": "c1", "ifname": "eth0"}]
@@ -135,7 +143,7 @@ def test_gc_keeps_what_is_listed_and_what_belongs_to_another_network(rig, ask):
     assert rig.reaches("c1")
 
 
-def test_gc_failures_are_told(rig, ask):
+def test_t12_gc_failures_are_told(rig, ask):
     ask("ADD")
     rig.clock.advance(1)
     rig.store.fail_next()

@@ -92,7 +92,7 @@ def test_a_port_that_cannot_be_closed_keeps_the_lease_and_unplugs_the_pod(rig):
 def test_check_tells_what_is_not_in_force_and_the_audit_puts_it_right(rig):
     rig.add("c1", ports=WEB)
     assert rig.check("c1") == []
-    rig.firewall.flush()
+    rig.firewall.set_forwards(())
     assert [found.what.rpartition(" to ")[0] for found in rig.check("c1")] == ["hostPort 8080/tcp"] * 2
     rig.repair.audit()
     assert rig.check("c1") == []

@@ -56,18 +56,19 @@ class Advertiser:
 
 
 class World:
-    def __init__(self, **settings):
+    def __init__(self, node_name="n1", **settings):
         self.plugin = Advertiser()
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(Hooks)
         manager.register(self.plugin, name="flannel_route")
         self.events, self.uplink, self.looked, self.pools_dropped = RecordedEvents(), UPLINK, 0, 0
+        self.conditions = Conditions(self.events)
         self.reconciler = Reconciler(
-            Settings(node_name="n1", **settings),
+            Settings(node_name=node_name, **settings),
             Dispatcher(manager, lambda *failure: None),
             self._find,
             self._drop_pools,
-            Conditions(self.events),
+            self.conditions,
             BootClock(),
         )
 
@@ -223,7 +224,7 @@ def test_conditions_are_told_once_when_they_come_and_once_when_they_go(running):
 
 
 def test_peers_are_judged_with_all_nodes_once_these_are_known(world):
-    peers = (make_peer("a", localSpeakers=["n1", "n2"]), make_peer("b", localSpeakers=["n2", "n9"]))
+    peers = (make_peer("a", localSpeakers=["n2", "n1"]), make_peer("b", localSpeakers=["n1", "n2", "n9"]))
     world.run(cluster(1, in_sync=False)._replace(peers=peers))
     assert world.events.reasons("BGPPeer/a") == [], "n2 may still come"
     world.run(cluster(1, 2)._replace(peers=peers))
@@ -231,6 +232,42 @@ def test_peers_are_judged_with_all_nodes_once_these_are_known(world):
     assert world.events.reasons("BGPPeer/b") == ["SpeakerNotFound", "Conflict"]
     world.run(cluster(1, 2)._replace(peers=peers[:1]))
     assert world.events.reasons("BGPPeer/b")[2:] == ["SpeakerNotFoundResolved", "ConflictResolved"]
+
+
+LOST = make_peer("lost", localSpeakers=["n8", "n9"])
+HELD = make_peer("held", localSpeakers=["n3", "n2"], localAsNumber=65535)
+WRONG = (Problem("x.yaml: BGPPeer/new: spec.peerIP", "is missing"), Problem("BGPPeer/held: spec", "is no mapping"))
+
+
+@pytest.mark.parametrize("source", ["manifests", "api"])
+def test_several_agents_make_one_event_of_what_is_wrong_with_a_bgppeer(source):
+    """And all of them have it among their conditions."""
+    worlds = [World(node_name=f"n{number}", cluster={"source": source}) for number in (1, 2, 3)]
+    try:
+        for world in worlds:
+            world.run(cluster(1, 2, 3)._replace(peers=(LOST, HELD), problems=WRONG))
+        told = [sorted((event.reason, event.subject) for event in world.events.seen) for world in worlds]
+        mine = [("InvalidObject", "BGPPeer/held: spec"), ("PeerWarning", "BGPPeer/held")]
+        substitutes = [("InvalidObject", "x.yaml: BGPPeer/new: spec.peerIP"), ("SpeakerNotFound", "BGPPeer/lost")]
+        assert told == [substitutes if source == "manifests" else [], [], mine]
+        assert len({world.conditions.all() for world in worlds}) == 1
+        assert len(worlds[0].conditions.all()) == 4
+        for world in worlds:
+            world.run(cluster(1, 2, 3)._replace(peers=(HELD,), problems=WRONG[:1]))
+        assert [world.events.reasons()[len(before) :] for world, before in zip(worlds, told, strict=True)] == [
+            ["SpeakerNotFoundResolved"] if source == "manifests" else [], [], ["InvalidObjectResolved"],
+        ]  # fmt: skip
+    finally:
+        for world in worlds:
+            world.reconciler.stop()
+
+
+def test_who_becomes_the_first_speaker_tells_of_what_stands(world):
+    """Whoever told before is not there to do it any more."""
+    world.run(cluster(1, 2)._replace(peers=(make_peer("a", localSpeakers=["n2", "n1", "n9"]),)))
+    assert world.events.reasons("BGPPeer/a") == []
+    world.run(cluster(1)._replace(peers=(make_peer("a", localSpeakers=["n2", "n1", "n9"]),)))
+    assert world.events.reasons("BGPPeer/a") == ["SpeakerNotFound"]
 
 
 def test_a_peer_that_changes_starts_a_cycle_and_its_gateway_leads_to_other_lans(running):

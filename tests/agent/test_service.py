@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from terway_edge.core.errors import Conflict, EdgeError, KernelError, Refused, Retry
+from terway_edge.core.errors import INVALID_NETNS, Conflict, EdgeError, KernelError, Refused, Retry
 from terway_edge.core.hookspecs import hookimpl
 from terway_edge.core.models import Sandbox
 from terway_edge.core.names import link_alias, link_name
@@ -200,16 +200,22 @@ def test_no_pod_is_added_before_the_node_is_known(rig):
     assert rig.nothing_of("c1")
 
 
-def test_an_unusable_namespace_is_refused_and_leaves_nothing(rig):
-    sandbox = Sandbox("c1", "eth0", "/run/netns/absent")
+@pytest.mark.parametrize("where", [{"netns": "/run/netns/absent"}, {"netns": ""}, {"netns_fd": 9}])
+def test_an_unusable_namespace_is_refused_before_anything_is_written(rig, where):
+    sandbox = Sandbox("c1", "eth0", **where)
     before = rig.kernel.snapshot()
-    with pytest.raises(EdgeError):
+    rig.store.fail_next()
+    with pytest.raises(Refused) as refused:
         rig.service.add(sandbox, Caller(), rig.clock.now() + 1, Caller().deliver)
+    assert refused.value.code == INVALID_NETNS
+    with pytest.raises(Retry):
+        rig.add("c2")  # the failure that was asked for is still to come: the store was not used
     assert rig.ipam.leases() == ()
+    rig.kernel.delete_netns("/run/netns/c2")
     assert rig.kernel.snapshot() == before
 
 
-def test_a_full_pool_says_so_and_status_stays_good():
+def test_t14_a_full_pool_says_so_and_status_stays_good():
     rig = Rig(cidrs=("10.0.0.0/30",))
     for name in ("c1", "c2"):
         rig.add(name)
@@ -276,7 +282,7 @@ def test_a_route_that_cannot_be_removed_keeps_the_lease(rig):
     assert rig.nothing_of("c1")
 
 
-def test_the_del_of_an_old_sandbox_does_not_touch_the_new_one_of_the_same_pod(rig):
+def test_t07_the_del_of_an_old_sandbox_does_not_touch_the_new_one_of_the_same_pod(rig):
     rig.add("old")
     rig.create("new")
     new = Sandbox("new", "eth0", "/run/netns/new", "default", "old", "uid-old")

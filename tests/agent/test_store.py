@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terway_edge.agent.records import FORMAT, Header, Released, encode, replay
+from terway_edge.agent.records import Header, Released, encode, replay
 from terway_edge.agent.store import KEPT_ASIDE, Journal
 from terway_edge.core.addresses import Address
 from terway_edge.core.errors import IO_FAILURE, Refused, Retry
@@ -156,18 +156,8 @@ def test_lost_marker_alone_is_no_damage(home: Home) -> None:
     assert set(stored.leases) == set(leases[10:])
 
 
-def test_newer_format_is_damage_and_kept(home: Home) -> None:
-    data = encode(Header(BOOT, "", FORMAT + 1)) + encode(lease(1))
-    home.path.parent.mkdir(mode=0o700)
-    home.write(data)
-    stored = home.open()
-    assert stored.leases == ()
-    assert f"format {FORMAT + 1}, but this version reads format {FORMAT} only" in stored.damage
-    assert home.path.with_name("leases.journal.damaged-1").read_bytes() == data
-
-
 @pytest.mark.slow
-def test_every_prefix_of_the_file_is_whole_records_or_damage(home: Home) -> None:
+def test_t04_every_prefix_of_the_file_is_whole_records_or_damage(home: Home) -> None:
     leases = thirty_records(home)
     data = home.path.read_bytes()
     ends = [n + 1 for n, byte in enumerate(data) if byte == 0x0A]
@@ -192,7 +182,7 @@ SOUND = b"".join(map(encode, [Header(BOOT), *LEASES, *(Released(one.key, 40.0) f
 
 @settings(deadline=None, max_examples=300)
 @given(flips=st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.integers(0, 7)), min_size=1, max_size=4))
-def test_flipped_bits_are_never_taken_for_truth(flips: list[tuple[int, int]]) -> None:
+def test_t04_flipped_bits_are_never_taken_for_truth(flips: list[tuple[int, int]]) -> None:
     data = bytearray(SOUND)
     for where, bit in flips:
         data[where] ^= 1 << bit
@@ -413,7 +403,7 @@ def test_full_disk_is_a_retry_and_leaves_whole_records(home: Home) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("acknowledged", [1, 7, 50, 300, 1100, 2500])
-def test_killed_writer_loses_nothing_it_acknowledged(home: Home, acknowledged: int) -> None:
+def test_t05_killed_writer_loses_nothing_it_acknowledged(home: Home, acknowledged: int) -> None:
     """Puts and releases, each acknowledged on a pipe; the kill comes while the next ones are being written."""
     body = """
     number = 0

@@ -18,6 +18,7 @@ from terway_edge.agent.service import Node, Service
 from terway_edge.agent.telemetry import Telemetry
 from terway_edge.backends.ens_eni import EnsEni
 from terway_edge.backends.terway import Terway
+from terway_edge.core.anti_spoofing import SourceGuard
 from terway_edge.core.cloud import AddressWish, CloudAccess, Limits
 from terway_edge.core.drift import TOLERATED
 from terway_edge.core.errors import Retry
@@ -54,13 +55,13 @@ class Agent:
         self.kernel = harness.world.kernel
         self.conditions, self.telemetry = Conditions(harness.events), Telemetry()
         ipam, locks = harness.context.ipam, SandboxLocks()
-        ports = HostPorts(harness.kernel, harness.firewall)
+        ports, sources = HostPorts(harness.kernel, harness.firewall), SourceGuard(harness.firewall)
         plumbing, clock = harness.context.plumbing, harness.clock
         self.service = Service(
-            *(harness.hooks, ipam, harness.kernel, plumbing, clock), lambda: Node(harness.view), locks, ports
+            *(harness.hooks, ipam, harness.kernel, plumbing, clock), lambda: Node(harness.view), locks, ports, sources
         )
         self.repair = Repair(
-            *(harness.kernel, ipam, harness.hooks, clock, self.telemetry, locks, ports, self.conditions),
+            *(harness.kernel, ipam, harness.hooks, clock, self.telemetry, locks, ports, sources, self.conditions),
             lambda: harness.view,
             lambda: None,
         )

@@ -10,7 +10,7 @@ from terway_edge.backends.flannel_route.fib import Fib, belongs_here, cover, fib
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.delta import delta
 from terway_edge.core.models import Route, RouteSet
-from terway_edge.core.plans import PROTO, FibRoute, Verb, Where
+from terway_edge.core.plans import PROTO, Change, FibRoute, Verb, Where
 from terway_edge.core.ports import Happening, KernelEvent
 from terway_edge.testing import FakeClock
 from terway_edge.testing.events import RecordedEvents
@@ -88,3 +88,44 @@ def test_news_of_a_route_that_is_in_force_is_no_trouble(what):
     fib.on_event(KernelEvent(what, ours))
     assert (fib.conditions(), fib.repairs, events.seen) == ([], 0, [])
     assert via(world.kernel) == {ours}
+
+
+def test_between_looks_a_new_set_is_compared_with_the_last_one():
+    """A dump of thousands of routes takes longer than all the rest."""
+    world = FakeWorld()
+    fib = Fib(world.kernel, FakeClock(), RecordedEvents())  # nobody tells it of what others do
+    first, second, _, third = (wanted_route(prefix, 0) for prefix in PREFIXES)
+    fib.set([first, second], prune=True)
+    world.interfere(Change(Verb.REMOVE, first))
+    fib.set([first, third], prune=True, look=False)
+    assert via(world.kernel) == {third}
+    fib.set([first, third], prune=True)
+    assert via(world.kernel) == {first, third}
+
+
+@pytest.mark.parametrize("what", [Happening.LINK_CHANGED, Happening.OVERRUN, Happening.NEIGHBOUR_REMOVED])
+def test_what_may_have_taken_routes_along_makes_the_next_set_a_look(what):
+    world = FakeWorld()
+    fib = Fib(world.kernel, FakeClock(), RecordedEvents())
+    first, second = wanted_route(PREFIXES[0], 0), wanted_route(PREFIXES[1], 0)
+    fib.set([first], prune=True)
+    world.interfere(Change(Verb.REMOVE, first))
+    fib.on_event(KernelEvent(what))
+    fib.set([first, second], prune=True, look=False)
+    harmless = what is Happening.NEIGHBOUR_REMOVED
+    assert via(world.kernel) == ({second} if harmless else {first, second})
+
+
+def test_after_a_refusal_the_next_set_is_a_look():
+    world = FakeWorld()
+    fib = Fib(world.kernel, FakeClock(), RecordedEvents())
+    first, second, _, third = (wanted_route(prefix, 0) for prefix in PREFIXES)
+    foreign = second._replace(proto=4)
+    fib.set([first], prune=True)
+    world.interfere(Change(Verb.ADD, foreign))
+    fib.set([first, second], prune=True, look=False)
+    assert [condition.reason for condition in fib.conditions()] == ["ForeignRoute"]
+    world.interfere(Change(Verb.REMOVE, foreign), Change(Verb.REMOVE, first))
+    fib.set([first, second, third], prune=True, look=False)
+    assert via(world.kernel) == {first, second, third}
+    assert fib.conditions() == []

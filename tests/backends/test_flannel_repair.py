@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,7 @@ from terway_edge.testing.harness import Harness
 from terway_edge.testing.netns_world import NetnsWorld
 from terway_edge.testing.worlds import UPLINK
 from tests.agent.rig import eventually
-from tests.backends.flannel_node import NAME, via_routes
+from tests.backends.flannel_node import NAME, via_routes, working
 
 
 @pytest.fixture
@@ -157,3 +158,18 @@ def test_on_linux_too_ours_comes_back_after_a_foreign_route(family):
         harness.world.interfere(Change(Verb.REMOVE, theirs))
         eventually(lambda: via_routes(harness) == whole)
         eventually(lambda: harness.hooks.report(NAME).in_sync)
+
+
+def test_the_very_same_set_again_is_compared_with_the_kernel():
+    """So the agent asks for it now and then, and when links change."""
+    with working() as harness:
+        routes = harness.routes()
+        harness.advertise(routes)
+        whole = via_routes(harness)
+        harness.stop(StopReason.UPGRADE)  # nobody tells it of what strangers do from now on
+        harness.world.interfere(Change(Verb.REMOVE, min(whole)))
+        harness.advertise(replace(routes))
+        assert via_routes(harness) != whole
+        harness.advertise(routes)
+        harness.advertise(routes)
+        assert via_routes(harness) == whole

@@ -58,7 +58,7 @@ def test_node_wide_commands_need_no_sandbox(command):
 
 
 @pytest.mark.parametrize("command", [None, "", "add", "VERSION", "UPDATE", "ADD\n"])
-def test_unknown_commands(command):
+def test_t16_unknown_commands(command):
     error = refused(environ(command), conf())
     assert error.code == 4
     assert "CNI_COMMAND" in str(error)
@@ -66,7 +66,7 @@ def test_unknown_commands(command):
 
 @pytest.mark.parametrize(("command", "needed"), [("ADD", POD), ("CHECK", POD), ("DEL", (POD[0], POD[2]))])
 @pytest.mark.parametrize("absent", [None, ""])
-def test_all_missing_variables_are_named_in_one_message(command, needed, absent):
+def test_t16_all_missing_variables_are_named_in_one_message(command, needed, absent):
     error = refused(environ(command, **dict.fromkeys(POD, absent)), conf())
     assert error.code == 4
     assert str(error) == f"missing: {' '.join(needed)} (needed for {command})"
@@ -84,7 +84,7 @@ def test_all_missing_variables_are_named_in_one_message(command, needed, absent)
         *(("CNI_ARGS", f"K8S_POD_NAME={bad}") for bad in ("a b", "a\x1b[31m", "x" * 254, "\u00e4")),
     ],
 )  # fmt: skip
-def test_bad_variables_are_named(command, name, value):
+def test_t16_bad_variables_are_named(command, name, value):
     error = refused(environ(command, **{name: value}), conf())
     assert error.code == 4
     assert name in str(error)
@@ -92,7 +92,7 @@ def test_bad_variables_are_named(command, name, value):
 
 
 @pytest.mark.parametrize("netns", ["run/netns/x", "web", "/a\nb", "/" + "x" * 4096, "/\udcff"])
-def test_a_bad_netns_is_refused_but_for_del(netns):
+def test_t21_a_bad_netns_is_refused_but_for_del(netns):
     for command in ("ADD", "CHECK"):
         error = refused(environ(command, CNI_NETNS=netns), conf())
         assert error.code == 4
@@ -102,7 +102,7 @@ def test_a_bad_netns_is_refused_but_for_del(netns):
 
 
 @pytest.mark.parametrize("netns", [None, "", "/gone/netns"])
-def test_del_needs_no_netns(netns):
+def test_t08_del_needs_no_netns(netns):
     assert parse_request(environ("DEL", CNI_NETNS=netns), conf()).sandbox.netns == (netns or "")
 
 
@@ -162,31 +162,31 @@ def test_args_of_the_configuration_win():
         b'{"cniVersion":"1.1.0","name":"edge","prevResult":' + b'{"a":' * 40 + b"1" + b"}" * 41,
     ],
 )
-def test_what_cannot_be_decoded_has_code_6(stdin):
+def test_t18_what_cannot_be_decoded_has_code_6(stdin):
     error = refused(environ(), stdin)
     assert error.code == 6
     assert str(error).isprintable()
 
 
-def test_of_duplicate_keys_the_last_wins():
+def test_t18_of_duplicate_keys_the_last_wins():
     stdin = b'{"cniVersion":"9.9.9","name":"","cniVersion":"1.0.0","name":"edge"}'
     request = parse_request(environ(), stdin)
     assert (request.network, request.cni_version) == ("edge", "1.0.0")
 
 
 @pytest.mark.parametrize("name", [None, "", 7, "-a", "a b", "../x", "x" * 254, "a\n"])
-def test_a_bad_network_name_has_code_7(name):
+def test_t18_a_bad_network_name_has_code_7(name):
     assert refused(environ(), conf(name=name)).code == 7
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "0.2.0", "0.3.2", "1.0", "1", "1.2.0", "99999999999.0.0"])
-def test_unsupported_versions_have_code_1_and_say_what_is_supported(version):
+def test_t17_unsupported_versions_have_code_1_and_say_what_is_supported(version):
     error = refused(environ(), conf(cniVersion=version))
     assert error.code == 1
     assert error.details == "supported: " + ", ".join(VERSIONS)
 
 
-def test_a_missing_version_means_0_1_0():
+def test_t17_a_missing_version_means_0_1_0():
     error = refused(environ(), b'{"name":"edge"}')
     assert error.code == 1
     assert "0.1.0" in str(error)
@@ -196,7 +196,7 @@ def test_a_missing_version_means_0_1_0():
 @pytest.mark.parametrize(
     ("command", "since"), [("ADD", "0.3.0"), ("DEL", "0.3.0"), ("CHECK", "0.4.0"), ("GC", "1.1.0"), ("STATUS", "1.1.0")]
 )
-def test_commands_exist_since_a_version(command, since, version):
+def test_t17_commands_exist_since_a_version(command, since, version):
     if VERSIONS.index(version) >= VERSIONS.index(since):
         assert parse_request(environ(command), conf(cniVersion=version)).cni_version == version
     else:
@@ -220,7 +220,7 @@ def test_a_well_formed_prev_result_is_handed_on():
     assert parse_request(environ(), conf(prevResult={})).prev_result == {}
 
 
-def test_del_goes_on_without_a_malformed_prev_result():
+def test_t08_del_goes_on_without_a_malformed_prev_result():
     assert parse_request(environ("DEL"), conf(prevResult={"ips": 7})).prev_result is None
 
 
@@ -236,14 +236,14 @@ def test_del_goes_on_without_a_malformed_prev_result():
         ({"cni.dev/valid-attachments": [], "cni.dev/attachments": [{"containerID": "a", "ifname": "b"}]}, ()),
     ],
 )
-def test_absent_attachments_differ_from_none_at_all(keys, expected):
+def test_t12_absent_attachments_differ_from_none_at_all(keys, expected):
     assert parse_request({"CNI_COMMAND": "GC"}, conf(**keys)).valid_attachments == expected
 
 
 @pytest.mark.parametrize(
     "entries", ["a", {"a": 1}, {}, "", 0, False, [None], [{"containerID": "a"}], [{"containerID": "", "ifname": "b"}]]
 )
-def test_a_malformed_list_of_attachments_collects_nothing(entries):
+def test_t12_a_malformed_list_of_attachments_collects_nothing(entries):
     assert refused({"CNI_COMMAND": "GC"}, conf(**{"cni.dev/valid-attachments": entries})).code == 7
 
 

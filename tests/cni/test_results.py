@@ -1,7 +1,6 @@
 """Results against the shape that each version of the specification gives them."""
 
 import json
-import re
 
 import pytest
 from hypothesis import given, settings
@@ -14,35 +13,16 @@ from terway_edge.core.addresses import Address
 from terway_edge.core.datapath import attachment
 from terway_edge.core.errors import Refused, Retry
 from terway_edge.core.models import Lease, Sandbox
+from tests.cni.schemas import ERROR, problems, result_problems
 
 SANDBOX = Sandbox("c0ffee", "eth0", "/var/run/netns/web")
 FAMILIES = {"v4": ("10.0.0.5",), "v6": ("2001:db8::5",), "dual": ("10.0.0.5", "2001:db8::5")}
-MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 PREV = {
     "cniVersion": "1.0.0",
     "interfaces": [{"name": "br0"}, {"name": "net1", "mac": "aa:bb:cc:dd:ee:ff", "sandbox": "/var/run/netns/web"}],
     "ips": [{"interface": 1, "address": "192.168.0.9/24", "gateway": "192.168.0.1"}],
     "routes": [{"dst": "192.168.0.0/16"}],
     "dns": {"nameservers": ["192.0.2.53"]},
-}
-
-# (required keys, optional keys) of the objects of each version.
-SHAPES = {
-    "old": {
-        "interfaces": ({"name"}, {"mac", "sandbox"}),
-        "ips": ({"version", "address"}, {"interface", "gateway"}),
-        "routes": ({"dst"}, {"gw"}),
-    },
-    "1.0.0": {
-        "interfaces": ({"name"}, {"mac", "sandbox"}),
-        "ips": ({"address"}, {"interface", "gateway"}),
-        "routes": ({"dst"}, {"gw"}),
-    },
-    "1.1.0": {
-        "interfaces": ({"name"}, {"mac", "sandbox", "mtu", "socketPath", "pciID"}),
-        "ips": ({"address"}, {"interface", "gateway"}),
-        "routes": ({"dst"}, {"gw", "mtu", "advmss", "priority", "table", "scope"}),
-    },
 }
 
 
@@ -56,28 +36,11 @@ def render(version, family="dual", prev=None):
     return json.loads(render_result(SANDBOX, attached, version, prev))
 
 
-def assert_valid(result, version):
-    assert result["cniVersion"] == version
-    assert result.keys() <= {"cniVersion", "interfaces", "ips", "routes", "dns"}
-    for key, (required, optional) in SHAPES.get(version, SHAPES["old"]).items():
-        for entry in result[key]:
-            assert required <= entry.keys() <= required | optional
-    for interface in result["interfaces"]:
-        assert "mac" not in interface or MAC.fullmatch(interface["mac"])
-    for ip in result["ips"]:
-        assert 0 <= ip["interface"] < len(result["interfaces"])
-        address, length = ip["address"].split("/")
-        family = Address.parse(address).family
-        assert int(length) <= Address.parse(address).bits
-        assert ip.get("version", str(family)) == str(family)
-        assert Address.parse(ip["gateway"]).family == family
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_results_have_the_shape_of_their_version(version, family):
+def test_t17_results_have_the_shape_of_their_version(version, family):
     result = render(version, family)
-    assert_valid(result, version)
+    assert result_problems(result, version) == []
     assert [ip["address"].split("/")[0] for ip in result["ips"]] == list(FAMILIES[family])
     assert len(result["routes"]) == len(FAMILIES[family])
 
@@ -98,10 +61,38 @@ def test_a_whole_result():
     }
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("before", ["nothing", "links without addresses", "a whole result"])
+def test_t17_results_are_right_after_any_plugin(version, family, before):
+    prev = {
+        "nothing": {},
+        "links without addresses": {"cniVersion": version, "interfaces": PREV["interfaces"]},
+        "a whole result": PREV | {"cniVersion": version, "ips": [dict(PREV["ips"][0])]},
+    }[before]
+    for ip in prev.get("ips", ()) if version.startswith("0.") else ():
+        ip["version"] = "4"
+    result = render(version, family, prev)
+    assert result_problems(result, version) == []
+    ours = result["ips"][len(prev.get("ips", ())) :]
+    assert len(ours) == len(FAMILIES[family])
+    assert {result["interfaces"][ip["interface"]]["name"] for ip in ours} == {"eth0"}
+
+
+def test_t17_the_shapes_refuse_what_a_version_does_not_know():
+    for version, other in (("1.0.0", "1.1.0"), ("1.1.0", "0.4.0"), ("0.3.1", "1.0.0")):
+        assert result_problems(render(version), other)
+    wrong = render("1.1.0")
+    wrong["ips"][0]["interface"] = 2
+    assert result_problems(wrong, "1.1.0") == ["interface 2 of 2"]
+    wrong["ips"][0]["address"] = "10.0.0.5"
+    assert result_problems(wrong, "1.1.0") == ["result.ips[0].address: '10.0.0.5'"]
+
+
 @pytest.mark.parametrize("version", VERSIONS[-2:])
-def test_results_of_earlier_plugins_stay_first_and_keep_their_meaning(version):
+def test_t17_results_of_earlier_plugins_stay_first_and_keep_their_meaning(version):
     result = render(version, "v4", PREV)
-    assert_valid(result, version)
+    assert result_problems(result, version) == []
     for key in ("interfaces", "ips", "routes"):
         assert result[key][: len(PREV[key])] == PREV[key]
     assert result["dns"] == PREV["dns"]
@@ -124,7 +115,7 @@ def test_results_are_json_whatever_bytes_the_netns_path_has(raw):
     assert json.loads(render_result(sandbox, attached, "1.0.0"))["interfaces"][1]["sandbox"] == sandbox.netns
 
 
-def test_the_result_of_an_add_is_accepted_as_prev_result_of_its_check():
+def test_t23_the_result_of_an_add_is_accepted_as_prev_result_of_its_check():
     lease, attached = plugged()
     for version in VERSIONS[2:]:
         conf = {"cniVersion": version, "name": "edge", "prevResult": render(version, prev=PREV)}
@@ -133,7 +124,7 @@ def test_the_result_of_an_add_is_accepted_as_prev_result_of_its_check():
         assert check_prev_result(request.prev_result, lease, attached) == []
 
 
-def test_changes_of_later_plugins_are_tolerated():
+def test_t23_changes_of_later_plugins_are_tolerated():
     lease, attached = plugged()
     prev = render("1.0.0")
     prev["interfaces"] += [{"name": "eth0"}, {"name": "tun0", "sandbox": "/n"}]
@@ -190,7 +181,7 @@ def damage_everything(prev):
         (damage_everything, ["tw", "eth0", "10.0.0.5/32", "2001:db8::5/128"]),
     ],
 )
-def test_every_damage_is_found_and_named(damage, words):
+def test_t23_every_damage_of_the_result_is_found_and_named(damage, words):
     lease, attached = plugged()
     prev = render("1.0.0")
     damage(prev)
@@ -212,6 +203,7 @@ def test_every_damage_is_found_and_named(damage, words):
 def test_errors_are_json_with_all_four_keys(error, code):
     rendered = json.loads(render_error(error, "0.4.0"))
     assert rendered.keys() == {"cniVersion", "code", "msg", "details"}
+    assert problems(rendered, ERROR) == []
     assert (rendered["cniVersion"], rendered["code"]) == ("0.4.0", code)
     assert str(error) in rendered["msg"]
 

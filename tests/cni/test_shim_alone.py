@@ -21,20 +21,20 @@ def test_version_lists_what_the_agent_speaks(shim):
     assert ended.stderr == b""
 
 
-def test_version_does_not_wait_for_stdin(shim):
+def test_t18_version_does_not_wait_for_stdin(shim):
     process = shim.start("VERSION", subprocess.PIPE)  # which stays open until the shim has ended
     assert process.wait(timeout=5) == 0
     assert json.loads(process.stdout.read())["cniVersion"] == VERSIONS[-1]
 
 
-def test_version_with_closed_stdin(shim):
+def test_t18_version_with_closed_stdin(shim):
     argv = ["sh", "-c", 'exec "$0" <&-', shim.path]
     ended = subprocess.run(argv, env=shim.environ("VERSION"), capture_output=True, check=True)
     assert json.loads(ended.stdout)["supportedVersions"] == list(VERSIONS)
 
 
 @pytest.mark.parametrize("command", [None, "", "add", "UPDATE", "ADD\n", 'A"\\\x01'])
-def test_unknown_commands_are_named(shim, command):
+def test_t16_unknown_commands_are_named(shim, command):
     error = shim(command).error
     assert error["code"] == 4
     assert "CNI_COMMAND" in error["msg"]
@@ -48,7 +48,7 @@ def test_unknown_commands_are_named(shim, command):
         ({"CNI_CONTAINERID": "", "CNI_IFNAME": None}, ["CNI_CONTAINERID", "CNI_IFNAME"]),
     ],
 )
-def test_del_names_all_missing_variables_at_once(shim, variables, named):
+def test_t16_del_names_all_missing_variables_at_once(shim, variables, named):
     error = shim("DEL", **variables).error
     assert error["code"] == 4
     assert error["msg"] == f"missing: {' '.join(named)}"
@@ -108,21 +108,21 @@ def test_status_of_a_hung_agent_follows_the_heartbeat_within_its_second(shim, st
 
 
 @pytest.mark.parametrize("command", ["ADD", "DEL", "CHECK", "GC", "STATUS"])
-def test_stdin_that_never_ends_is_an_io_error(shim, command):
+def test_t18_stdin_that_never_ends_is_an_io_error(shim, command):
     process = shim.start(command, subprocess.PIPE, TERWAY_EDGE_BUDGET_MS="200")
     assert process.wait(timeout=3) == 1
     error = json.loads(process.stdout.read())
     assert (error["code"], "stdin" in error["msg"]) == (5, True)
 
 
-def test_closed_stdin_is_an_io_error(shim):
+def test_t18_closed_stdin_is_an_io_error(shim):
     argv = ["sh", "-c", 'exec "$0" <&-', shim.path]
     ended = subprocess.run(argv, env=shim.environ("DEL"), capture_output=True, check=False)
     assert ended.returncode == 1
     assert json.loads(ended.stdout)["code"] == 5
 
 
-def test_endless_data_on_stdin_is_refused(shim):
+def test_t18_endless_data_on_stdin_is_refused(shim):
     ended = shim("ADD", stdin=b"x" * ((1 << 20) + 1))
     assert ended.code == 6
 

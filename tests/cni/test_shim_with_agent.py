@@ -99,7 +99,7 @@ def test_without_a_netns_to_open_there_is_no_descriptor(shim, start_agent, answe
     assert agent.netns == []
 
 
-def test_a_fifo_as_netns_does_not_hang(shim, start_agent, answering):
+def test_t21_a_fifo_as_netns_does_not_hang(shim, start_agent, answering):
     agent = start_agent(answering())
     fifo = shim.home / "fifo"
     os.mkfifo(fifo)

@@ -5,10 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from terway_edge.core.addresses import Address, Prefix
-from terway_edge.core.datapath import GATEWAYS, attach_plan, attachment, detach_plan, host_items
+from terway_edge.core.datapath import (
+    ACCEPT_REDIRECTS,
+    ACCEPT_SOURCE_ROUTE,
+    ARP_ACCEPT,
+    GATEWAYS,
+    PROXY_ARP,
+    RP_FILTER,
+    SEND_REDIRECTS,
+    attach_plan,
+    attachment,
+    detach_plan,
+    host_items,
+)
 from terway_edge.core.models import Bandwidth, Lease, Sandbox
 from terway_edge.core.names import link_macs, link_name
-from terway_edge.core.plans import HOST, FibRoute, LinkAddress, Neighbour, Shaping, Sysctl, Verb, Veth
+from terway_edge.core.plans import HOST, FibRoute, LinkAddress, LinkSetting, Neighbour, Shaping, Sysctl, Verb, Veth
 from terway_edge.testing.plan_rules import check
 
 V4, V6 = Address.parse("10.0.0.5"), Address.parse("fd00::5")
@@ -28,10 +40,10 @@ def items(plan, kind, step=None):
     return [change.item for one in steps for change in one.changes if isinstance(change.item, kind)]
 
 
-def test_a_pod_takes_two_steps_the_host_ready_before_the_pod_announces_itself():
+def test_a_pod_takes_three_steps_the_host_ready_before_the_pod_announces_itself():
     plan = plan_of(V4, V6)
     check(plan)
-    assert [step.netns for step in plan.steps] == [HOST, "/run/netns/p1"]
+    assert [step.netns for step in plan.steps] == [HOST, HOST, "/run/netns/p1"]
     assert plan.atomic
 
 
@@ -39,8 +51,8 @@ def test_the_pod_gets_host_addresses_a_default_route_and_its_gateways_mac():
     host_mac, pod_mac = link_macs(SANDBOX.key)
     plan = plan_of(V4, V6)
     assert items(plan, LinkAddress) == [LinkAddress(8, V4, 32), LinkAddress(8, V6, 128)]
-    assert items(plan, Neighbour, 1) == [Neighbour(8, GATEWAYS[4], host_mac), Neighbour(8, GATEWAYS[6], host_mac)]
-    assert items(plan, FibRoute, 1) == [
+    assert items(plan, Neighbour, 2) == [Neighbour(8, GATEWAYS[4], host_mac), Neighbour(8, GATEWAYS[6], host_mac)]
+    assert items(plan, FibRoute, 2) == [
         FibRoute(Prefix(family, 0, 0), GATEWAYS[family], 8, onlink=True) for family in (4, 6)
     ]
     (veth,) = items(plan, Veth)
@@ -57,13 +69,27 @@ def test_the_host_reaches_each_address_by_route_and_neighbour():
 
 
 def test_router_advertisements_are_refused_where_there_is_ipv6_only():
-    assert Sysctl("ipv6/conf/eth0/accept_ra", "0") in items(plan_of(V6), Sysctl)
-    assert items(plan_of(V4), Sysctl) == []
+    assert Sysctl("ipv6/conf/eth0/accept_ra", "0") in items(plan_of(V6), Sysctl, 2)
+    assert items(plan_of(V4), Sysctl, 2) == []
+
+
+def test_the_host_end_is_hardened_whatever_the_pods_addresses_before_the_pod_can_send():
+    name = link_name(SANDBOX.key)
+    expected = [Sysctl(f"ipv6/conf/{name}/{key}", "0") for key in ("accept_ra", "accept_redirects")]
+    for addresses in ((V4,), (V6,), (V4, V6)):
+        assert items(plan_of(*addresses), Sysctl, 1) == expected
+        assert items(attach_plan(SANDBOX, lease(*addresses), host_link=7, pod_link=8, mtu=1500, enable_ipv6=True),
+                     Sysctl, 1)[1:] == expected  # fmt: skip
+    assert items(plan_of(V4, mtu=576), Sysctl, 1) == [], "such a link has no IPv6"
+    (setting,) = items(plan_of(V4), LinkSetting, 0)
+    assert {PROXY_ARP, ACCEPT_REDIRECTS, SEND_REDIRECTS, ACCEPT_SOURCE_ROUTE, ARP_ACCEPT} == {
+        conf for conf, value in setting.conf4 if not value
+    } - {RP_FILTER}
 
 
 def test_an_open_descriptor_of_the_namespace_is_used_before_its_path():
     plan = plan_of(V4, sandbox=Sandbox("c1", "eth0", "/run/netns/p1", netns_fd=5))
-    assert plan.steps[1].netns == 5
+    assert plan.steps[2].netns == 5
     assert items(plan, Veth)[0].netns == 5
 
 
@@ -89,7 +115,7 @@ def test_no_limit_means_no_shaping(limits):
 
 def test_the_pod_end_limits_what_the_pod_sends_and_the_host_end_what_it_gets():
     plan = plan_of(V4, sandbox=Sandbox("c1", "eth0", "/n", bandwidth=Bandwidth(8_000_000, 0, 16_000_000, 0)))
-    assert [(s.link, s.rate) for s in items(plan, Shaping, 1)] == [(8, 2_000_000)]
+    assert [(s.link, s.rate) for s in items(plan, Shaping, 2)] == [(8, 2_000_000)]
     assert [(s.link, s.rate) for s in items(plan, Shaping, 0)] == [(7, 1_000_000)]
 
 

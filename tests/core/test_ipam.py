@@ -1,4 +1,4 @@
-"""Leases: the promises of Ipam one by one; test_ipam_model.py tries them in every order."""
+"""Leases: the promises of Ipam one by one; test_t01_leases.py tries them in every order."""
 
 import threading
 from collections.abc import Callable

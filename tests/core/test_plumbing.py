@@ -167,7 +167,7 @@ POD_DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES, *POD_DAMAGES])
-def test_check_sees_every_damage_and_changes_nothing(kernel, plugged, damage):
+def test_t23_check_sees_every_damage_and_changes_nothing(kernel, plugged, damage):
     (DAMAGES | POD_DAMAGES)[damage](kernel)
     before = kernel.snapshot()
     found = plugged.check(SANDBOX, LEASE)

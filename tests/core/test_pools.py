@@ -104,7 +104,7 @@ def test_pods_without_uid_share_nothing() -> None:
         pool.pick("", 101.0)
 
 
-def test_exhausted_pool_says_how_many_and_what_to_do() -> None:
+def test_t14_an_exhausted_pool_says_how_many_and_what_to_do() -> None:
     pool = cidr("10.0.1.0/24")
     assert len(drain(pool)) == 254
     with pytest.raises(Retry) as caught:

@@ -115,10 +115,10 @@ def _lines(port: str, mac: str, added: list[str], removed: list[str]) -> list[st
 
 class CloudMachine(Machine):
     """`conf` is `eni_conf`; `bound` is how many ENIs with all their addresses the instance has from the start;
-    `link_mtu` what links of ENIs have before anybody changes it."""
+    `link_mtu` what links of ENIs have before anybody changes it; `role` that of the instance, which metadata tells."""
 
     def __init__(
-        self, directory: Path, conf: Mapping[str, Any] = WARM, *, bound: int = 0, link_mtu: int = 1500
+        self, directory: Path, conf: Mapping[str, Any] = WARM, *, bound: int = 0, link_mtu: int = 1500, role: str = ""
     ) -> None:
         self.link_mtu = link_mtu
         super().__init__(directory)
@@ -135,14 +135,15 @@ class CloudMachine(Machine):
             self.conf = dict(conf)
             self.wires = Wires(self)
             self.emulator = Emulator(
-                _with_enis(make_site(enis=4, per_eni=PER_ENI, pace=PACE), bound), observer=self.wires
+                _founded(make_site(enis=4, per_eni=PER_ENI, pace=PACE), bound, role), observer=self.wires
             )
             for eni in self.emulator.enis():
                 self.wires.on_attached(eni.instance, eni) if eni.instance else None
-            self._server = Server(self.emulator, self._listen())
+            self._server = Server(self.emulator, self._listen(), instance=ECS_NODE)
             self._server.start()
             self.settings["cloud"] = {
                 "region": "cn-hangzhou",
+                "metadata_url": f"http://127.0.0.1:{PORT}",
                 "protocol": "http",
                 "proxy": "",
                 "ecs_endpoint": f"127.0.0.1:{PORT}",
@@ -241,8 +242,8 @@ class CloudMachine(Machine):
         }
 
 
-def _with_enis(site: Site, count: int) -> Site:
-    """Attached to the cloud node from the start."""
+def _founded(site: Site, count: int, role: str) -> Site:
+    """With ENIs that are attached to the cloud node from the start, and with its role."""
 
     def eni(number: int) -> EniSpec:
         last = range(10 * number + 20, 10 * number + 20 + PER_ENI)
@@ -251,5 +252,6 @@ def _with_enis(site: Site, count: int) -> Site:
         return EniSpec(vswitch="vsw-a", address=four[0], addresses=(*four[1:], *six))
 
     first, *others = site.instances
-    first = first.model_copy(update={"enis": tuple(map(eni, range(count)))})
-    return site.model_copy(update={"instances": (first, *others)})
+    first = first.model_copy(update={"enis": tuple(map(eni, range(count))), "role": role})
+    roles = (role,) if role else ()
+    return site.model_copy(update={"instances": (first, *others), "roles": roles})

@@ -9,6 +9,7 @@ import subprocess
 from contextlib import ExitStack, closing, suppress
 
 from terway_edge.core.addresses import Address
+from terway_edge.core.anti_spoofing import SourceGuard
 from terway_edge.core.host_ports import HostPorts
 from terway_edge.core.models import Lease, Sandbox
 from terway_edge.core.plumbing import Plumbing
@@ -34,7 +35,8 @@ class InNamespace:
 
 
 class PortWorld:
-    def __init__(self, real_world):
+    def __init__(self, real_world, *, guarded=False):
+        """`guarded`: pods are held to their own sources."""
         self._stack = ExitStack()
         self._real = real_world
         host, wire = real_world._names[:2]
@@ -45,6 +47,7 @@ class PortWorld:
         forwarding = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
         real_world.run("sh", "-c", "; ".join(f"echo 1 > /proc/sys/net/{path}" for path in forwarding))
         self.kernel, self._plumbing = real_world.kernel, Plumbing(real_world.kernel)
+        self._guarded, self._leases = guarded, {}
         self.restart()
 
     def close(self):
@@ -56,17 +59,24 @@ class PortWorld:
         self._stack.callback(made.close)
         self.firewall = InNamespace(made, self.node)
         self.ports = HostPorts(self.kernel, self.firewall)
+        self.guard = SourceGuard(self.firewall, on=self._guarded)
+        if self._guarded:
+            self.guard.restore(self._leases.values())
 
-    def pod(self, number, *mappings):
+    def pod(self, number, *mappings, container=None):
         """(lease, descriptor of its namespace): a new pod whose ports are open."""
         path = self._real.create_netns()
         addresses = (Address.parse(f"10.0.0.{number}"), Address.parse(f"fd00::{number}"))
-        lease = Lease(Sandbox(f"c{number}", "eth0", path, ports=mappings), addresses, "test", (), 0.0)
+        lease = Lease(Sandbox(container or f"c{number}", "eth0", path, ports=mappings), addresses, "test", (), 0.0)
+        self.guard.admit(lease)
         self._plumbing.attach(lease.sandbox, lease, 1500)
         self.ports.open(lease)
+        self._leases[lease.key] = lease
         return lease, self._netns(path)
 
     def end(self, lease):
+        del self._leases[lease.key]
+        self.guard.dismiss(lease)
         self.ports.close(lease)
         self._plumbing.detach(lease)
         self.kernel.settle()

@@ -11,7 +11,7 @@ import pytest
 
 from terway_edge.core.addresses import Prefix
 from terway_edge.core.datapath import GATEWAYS, attach_plan, detach_plan
-from terway_edge.core.errors import KernelError, Refused
+from terway_edge.core.errors import INVALID_NETNS, KernelError, Refused
 from terway_edge.core.models import Bandwidth, Sandbox
 from terway_edge.core.names import link_alias, link_macs, link_name
 from terway_edge.core.plans import (
@@ -52,6 +52,17 @@ from tests.kernel.contract import (
 )
 
 # --- plugging a pod in ---------------------------------------------------------------------------------------------
+
+
+def test_t21_only_a_namespace_that_a_pod_may_be_in_is_proven(world, kernel, pod_netns):
+    netns = pod_netns()
+    before = world.picture()
+    kernel.prove(netns)
+    for other in ("/dev/null", 12345):
+        with pytest.raises(Refused) as refused:
+            kernel.prove(other)
+        assert refused.value.code == INVALID_NETNS
+    assert world.picture() == before
 
 
 @pytest.mark.parametrize("families", [(4,), (6,), (4, 6)])
@@ -256,7 +267,7 @@ def test_unplug_of_many_and_of_missing_links_is_success(kernel, pod_netns):
         held = lease(box, f"10.9.0.{number + 1}")
         plan = attach_plan(box, held, host_link=HOST_LINK + number, pod_link=POD_LINK + number, mtu=1400)
         # One default route is enough for a pod with many links.
-        pod_step = Step(netns, tuple(c for c in plan.steps[1].changes if not isinstance(c.item, FibRoute)))
+        pod_step = Step(netns, tuple(c for c in plan.steps[2].changes if not isinstance(c.item, FibRoute)))
         kernel.apply(Plan((plan.steps[0], pod_step)))
     kernel.unplug([*keys, ("nobody", "eth0")])
     kernel.unplug(keys[:3])

@@ -39,7 +39,7 @@ def odd_path(request, tmp_path):
     ["missing", "regular file", "fifo", "directory", "dangling link", "link to another kind of namespace"],
     indirect=True,
 )
-def test_other_things_are_refused_by_path(odd_path):
+def test_t21_other_things_are_refused_by_path(odd_path):
     with pytest.raises(Refused, match="network namespace") as refused:
         open_netns(odd_path)
     assert refused.value.code == INVALID_NETNS
@@ -47,20 +47,20 @@ def test_other_things_are_refused_by_path(odd_path):
 
 
 @pytest.mark.parametrize("path", ["/dev/null", "/proc/999999999/ns/net", "/proc/self/ns/mnt"])
-def test_files_of_the_system_are_refused(path):
+def test_t21_files_of_the_system_are_refused(path):
     with pytest.raises(Refused, match=path) as refused:
         open_netns(path)
     assert refused.value.code == INVALID_NETNS
 
 
 @pytest.mark.parametrize("path", ["run/netns/x", "../x", "/run/netns/a\0b"])
-def test_what_is_no_absolute_path_is_refused(path):
+def test_t21_what_is_no_absolute_path_is_refused(path):
     with pytest.raises(Refused, match="not an absolute path") as refused:
         open_netns(path)
     assert refused.value.code == INVALID_ENVIRONMENT
 
 
-def test_descriptors_are_proven_too(tmp_path):
+def test_t21_descriptors_are_proven_too(tmp_path):
     descriptor = os.open(tmp_path, os.O_RDONLY)
     try:
         with pytest.raises(Refused, match=f"descriptor {descriptor} is not a network namespace"):

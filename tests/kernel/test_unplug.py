@@ -64,6 +64,17 @@ def test_link_with_our_name_and_another_alias_stays(real_world, alias, caplog):
     assert [(link.ifindex, link.alias, link.group) for link in stayed] == [(77, alias, 0)]
 
 
+def test_a_link_whose_maker_was_killed_before_it_set_the_alias_goes(real_world):
+    lease, plan = pod(1, real_world.create_netns())
+    name = link_name(lease.key)
+    real_world.kernel.apply(Plan((Step(HOST, plan.steps[0].changes[:1]),)))
+    real_world.run("ip", "link", "set", name, "alias", "")
+    assert [link.alias for link in real_world.kernel.dump(Link) if link.name == name] == [""]
+    real_world.kernel.unplug([lease.key])
+    real_world.kernel.settle()
+    assert name not in names(real_world)
+
+
 def test_stranger_in_our_group_stays(real_world, plugged):
     """Somebody else's link joins the very group that is about to be deleted: we move to another group."""
     kernel = real_world.kernel

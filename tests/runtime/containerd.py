@@ -78,6 +78,12 @@ class Containerd:
         conditions = self._cri.call("Status")["status"]["conditions"]
         return next(each["status"] for each in conditions if each["type"] == "NetworkReady")
 
+    def network(self):
+        """The name of the network that it would give a pod."""
+        status = self._cri.call("Status", {"verbose": True})
+        networks = json.loads(status["info"]["cniconfig"])["Networks"]
+        return next((each["Config"]["Name"] for each in networks if each["IFName"] == "eth0"), "")
+
     # --- sandboxes -------------------------------------------------------------------------------------------------
 
     def run(self, name=None, *, ports=(), annotations=None, timeout=30.0):

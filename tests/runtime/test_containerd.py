@@ -18,7 +18,7 @@ def machine(site, containerd_of_module):
     return made
 
 
-def test_the_node_is_ready_as_soon_as_the_agent_has_published_its_network(machine, runtime):
+def test_t63_the_node_is_ready_as_soon_as_the_agent_has_published_its_network(machine, runtime):
     until(runtime.network_ready, "containerd has read the configuration", 2.0)
 
 

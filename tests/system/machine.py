@@ -66,7 +66,9 @@ class Machine:
         self.directory = directory
         self.log = directory / "agent.log"
         self.manifests = directory / "manifests"
-        self._namespaces, self._process, self._starts = [], None, 0
+        self._namespaces, self._process, self._told_before = [], None, 0
+        self.environ = {}  # variables that the agent is started with, beside our own
+        self.sources = REPOSITORY  # where the version is that is started
         for name in ("run", "state", "bin", "net.d", "manifests"):
             (directory / name).mkdir(mode=0o700)
         self.settings = {
@@ -159,7 +161,30 @@ class Machine:
 
     def cni(self, command, pod, container=None, conf=CONF, **environ):
         """Run the real shim as a runtime does; (exit status, its JSON or None)."""
-        environ = {
+        environ = self.shim_environ(command, pod, container, **environ)
+        done = self.enter(str(self.directory / "bin" / "terway-edge"), text=conf, env=environ, check=False)
+        return done.returncode, json.loads(done.stdout) if done.stdout.strip() else None
+
+    @contextlib.contextmanager
+    def begin(self, command, pod, conf=CONF):
+        """A shim that was started and got its configuration, for the length of a with-block."""
+        shim = subprocess.Popen(
+            [*self.entry, "--", str(self.directory / "bin" / "terway-edge")],
+            env=self.shim_environ(command, pod),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            shim.stdin.write(conf.encode())
+            shim.stdin.close()
+            yield shim
+        finally:
+            shim.kill()
+            shim.wait()
+            shim.stdout.close()
+
+    def shim_environ(self, command, pod, container=None, **more):
+        return {
             "PATH": os.environ["PATH"],
             "CNI_COMMAND": command,
             "CNI_CONTAINERID": container or pod,
@@ -169,10 +194,8 @@ class Machine:
             "CNI_ARGS": f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod};K8S_POD_UID=uid-{pod}",
             "TERWAY_EDGE_RUN": self.settings["run_dir"],
             "TERWAY_EDGE_STATE": self.settings["state_dir"],
-            **environ,
+            **more,
         }
-        done = self.enter(str(self.directory / "bin" / "terway-edge"), text=conf, env=environ, check=False)
-        return done.returncode, json.loads(done.stdout) if done.stdout.strip() else None
 
     def add(self, pod=None):
         """(pod, its address): a new pod, plugged in."""
@@ -222,13 +245,14 @@ class Machine:
         return json.loads(self.cli(query, "--json", check=False).stdout)
 
     def start(self, *, wait=True):
-        self._starts += 1
         with self.log.open("ab") as log:
+            self._told_before = log.tell()  # bytes
             self._process = subprocess.Popen(
                 [*self.entry, "--", *self.command("agent")],
                 stdout=log,
                 stderr=log,
-                cwd=REPOSITORY,
+                cwd=self.sources,
+                env={**os.environ, **self.environ},
             )
         if wait:
             until(self.serves, f"the agent serves\n{self.tail()}", 20.0)
@@ -236,7 +260,10 @@ class Machine:
     def serves(self):
         """True once the agent started last says that it serves: STATUS is good during a restart as well."""
         assert self._process.poll() is None, f"the agent ended:\n{self.tail()}"
-        return self.log.read_text(errors="replace").count(": serving node") == self._starts
+        return self.has_served()
+
+    def has_served(self):
+        return b": serving node" in self.log.read_bytes()[self._told_before :]
 
     def runs(self):
         return self._process is not None and self._process.poll() is None
@@ -245,6 +272,10 @@ class Machine:
         if self.runs():
             self._process.kill()
             self._process.wait()
+
+    def wait(self, timeout):
+        """The exit status of the agent, once it has ended by itself. Raises subprocess.TimeoutExpired."""
+        return self._process.wait(timeout)
 
     def signal(self, number):
         self._process.send_signal(number)

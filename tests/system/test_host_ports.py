@@ -67,5 +67,5 @@ def test_a_host_port_lives_as_long_as_its_pod(stopped):
     assert "Traceback" not in machine.log.read_text()
     assert machine.cni("ADD", machine.new_pod(), conf=WITH_PORT)[0] == 0
     assert machine.terminate() == 0
-    assert "removed nftables table inet terway_edge" in machine.cli("uninstall").stdout
+    assert "removed nftables tables terway_edge" in machine.cli("uninstall").stdout
     assert machine.enter("nft", "list", "ruleset").stdout == ""

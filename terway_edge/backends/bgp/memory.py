@@ -21,6 +21,7 @@ from terway_edge.backends.bgp.messages import Family
 from terway_edge.backends.bgp.peer_spec import PeerSpec
 from terway_edge.backends.bgp.wish import Attributes
 from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.failpoints import reach
 from terway_edge.core.secret import Secret
 
 FILE = "bgp.json"
@@ -75,6 +76,7 @@ def load(directory: Path) -> Remembrance:
 def save(directory: Path, remembrance: Remembrance) -> None:
     """Replace the file; without peers there is none. Raises OSError."""
     path, temporary = directory / FILE, directory / f"{FILE}.tmp"
+    reach("bgp.save.before")
     temporary.unlink(missing_ok=True)  # of a process that died
     if not remembrance.peers:
         path.unlink(missing_ok=True)
@@ -85,12 +87,14 @@ def save(directory: Path, remembrance: Remembrance) -> None:
         file.write(b'{"format":%d,"checksum":%d,"body":%b}' % (FORMAT, crc32(body), body))
         file.flush()
         os.fsync(file.fileno())
+    reach("bgp.save.written")
     temporary.replace(path)
     directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory_fd)
     finally:
         os.close(directory_fd)
+    reach("bgp.save.after")
 
 
 def _text(body: object) -> bytes:

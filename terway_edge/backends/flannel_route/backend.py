@@ -9,6 +9,7 @@ from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.context import BackendContext
 from terway_edge.core.errors import Refused, Retry
 from terway_edge.core.hookspecs import hookimpl
+from terway_edge.core.merging import merged
 from terway_edge.core.models import (
     Attachment,
     Condition,
@@ -34,6 +35,8 @@ class FlannelRoute:
         # Each is replaced as a whole: hooks run in many threads.
         self._pod_cidrs: tuple[Prefix, ...] = ()
         self._conditions: tuple[Condition, ...] = ()
+        self._routes: RouteSet | None = None
+        """The last set. To get the very same one again is a call to compare it with the kernel."""
         self._subscription: Closable | None = None
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -95,7 +98,9 @@ class FlannelRoute:
         if self._is_needed(view):
             self._conditions = (*routes.conditions, *self._forward_packets(view))
             uplink = view.uplink.ifindex if view.uplink else 0
-            self._fib.set(fib_routes(routes, uplink, view.node.pod_cidrs), prune=routes.in_sync)
+            wanted = fib_routes(routes, uplink, view.node.pod_cidrs)
+            self._fib.set(wanted, prune=routes.in_sync, look=routes is self._routes)
+            self._routes = routes
             self._masquerade(view)
         else:
             self._conditions = routes.conditions
@@ -157,8 +162,11 @@ class FlannelRoute:
 
 
 def wanted_masquerade(view: NodeView, exclude: Sequence[Prefix]) -> Masquerade:
-    """Own pods hide behind the node's address, except towards who has a route back: all pods and all nodes."""
+    """Own pods hide behind the node's address, except towards who has a route back: all pods and all nodes.
+
+    These are merged: `nft` takes time for each element, and thousands of nodes are a few dozen ranges.
+    """
     nodes = (view.node, *(member.node for member in view.members))
-    pods = {prefix for node in nodes for prefix in node.pod_cidrs}
-    hosts = {address.host for node in nodes for address in node.addresses}
-    return Masquerade(tuple(sorted(view.node.pod_cidrs)), tuple(sorted(pods | hosts | set(exclude))))
+    pods = [prefix for node in nodes for prefix in node.pod_cidrs]
+    hosts = [address for node in nodes for address in node.addresses]
+    return Masquerade(tuple(sorted(view.node.pod_cidrs)), merged([*pods, *exclude], hosts))

@@ -27,6 +27,8 @@ from terway_edge.core.ports import Clock, Event, Events, Happening, Kernel, Kern
 
 FibKey = tuple[Prefix, int]
 """(prefix, metric): what tells routes of one table apart."""
+HARMLESS = (Happening.NEIGHBOUR_REMOVED, Happening.RULE_REMOVED)
+"""All else may have cost us routes: a link that goes down takes along some of which nobody tells."""
 QUIET = 60.0  # seconds until a repair of the same route is an event again
 
 
@@ -38,24 +40,43 @@ class Fib:
         self._clock = clock
         self._events = events
         self._desired: dict[FibKey, FibRoute] = {}
+        self._happenings = 0
+        self._known: tuple[int, dict[FibKey, FibRoute]] = (0, {})
+        """What the kernel has while so many happenings were told; nothing: it is not known."""
         self._refusals: dict[FibKey, Condition] = {}
         self._fights = Fights()
         self._told_at: dict[FibKey, float] = {}
         self.repairs = 0
 
-    def set(self, wanted: Iterable[FibRoute], *, prune: bool) -> None:
+    def set(self, wanted: Iterable[FibRoute], *, prune: bool, look: bool = True) -> None:
         """Make the kernel's table equal to `wanted`; without `prune` nothing is removed. Equal input changes
-        nothing; what the kernel refuses is told by `conditions` and tried again with the next set."""
+        nothing; what the kernel refuses is told by `conditions` and tried again with the next set.
+
+        :param look: compare with what the kernel has, even if nothing happened there since the last time
+        """
         desired = {key_of(route): route for route in wanted}
         self._desired = desired  # before the kernel: the listener must not mend what is being removed
-        actual = {key_of(r): r for r in self._kernel.dump(FibRoute, Where(table=MAIN, proto=PROTO)) if belongs_here(r)}
-        change = delta(actual, desired)
-        failures = self._kernel.apply(fib_plan(change, prune=prune)) if change else ()
+        now = self._happenings
+        (at, known), self._known = self._known, (now, {})
+        is_known = bool(known) and at == now and not look
+        failures = self._change(delta(known, desired), prune=prune) if is_known else ()
+        if failures or not is_known:
+            failures = self._change(delta(self._look(), desired), prune=prune)
+        self._known = (now, {} if failures or not prune else desired)
         self._refusals = dict(map(_refusal, failures))
         self._told_at = {key: at for key, at in list(self._told_at.items()) if key in desired}
 
+    def _look(self) -> dict[FibKey, FibRoute]:
+        found = self._kernel.dump(FibRoute, Where(table=MAIN, proto=PROTO))
+        return {key_of(route): route for route in found if belongs_here(route)}
+
+    def _change(self, change: Delta[FibRoute], *, prune: bool) -> tuple[Failure, ...]:
+        return self._kernel.apply(fib_plan(change, prune=prune)) if change else ()
+
     def on_event(self, event: KernelEvent) -> None:
         """Keep a wanted route in force: put it back once it, or a foreign one in its place, was removed."""
+        if event.what not in HARMLESS:
+            self._happenings += 1
         route = event.item
         if not isinstance(route, FibRoute) or route.table != MAIN:
             return

@@ -1,25 +1,17 @@
-"""The whole agent against a naive model: random sequences of everything that happens to a node's pods.
+"""A node's pods and everything that happens to them, next to a naive model of what must be so.
 
-Real: the service, IPAM, journal, flannel_route, repair, garbage collection. Not real: kernel, clock, runtime.
-
-A failure prints the shortest sequence of steps that Hypothesis could find, as Python that can be run, and a line
-`@reproduce_failure(...)`. To run the same sequences again: `./dev test tests/agent/test_model.py
---hypothesis-seed=N` with the seed that pytest printed, or paste the `@reproduce_failure` line above `class Agents`.
-`HYPOTHESIS_MODEL_EXAMPLES=5000` makes the long run as long as you like.
+Real: the service, IPAM, journal, flannel_route, repair, garbage collection. Not real: kernel, clock, runtime. Steps are
+methods of `Model`.
 """
 
 import errno
-import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from terway_edge.agent.gc import plugged_sandboxes
+from terway_edge.agent.records import replay
 from terway_edge.agent.recovery import orphans
 from terway_edge.agent.store import Journal
 from terway_edge.core.addresses import Prefix
@@ -28,58 +20,75 @@ from terway_edge.core.models import RouteSet
 from terway_edge.core.names import link_macs
 from terway_edge.core.plans import PROTO, FibRoute, Link, Neighbour, RouteKind, Where
 from terway_edge.testing import FakeClock
+from terway_edge.testing.oracle import Picture, PoolBook, check
+from terway_edge.testing.oracle.node import addresses_of
+from terway_edge.testing.oracle.sights import of_port
 from tests.agent.rig import GRACE, Caller, Rig, make_kernel
+from tests.flaky_store import FlakyStore
 
 COOLDOWN = 30.0
-CIDRS = [("10.0.0.0/29", "fd00::/125"), ("10.0.1.0/29",), ("10.0.0.0/28", "fd00::/125")]  # the last overlaps the first
-
-names = st.sampled_from([f"c{number}" for number in range(9)])
-damages = st.sampled_from(["route", "neighbour", "link down", "flush"])
+NAMES = tuple(f"c{number}" for number in range(18))  # more than a /28 has addresses
 
 
-class FlakyStore:
-    """The journal, unless told to fail."""
-
-    def __init__(self, journal):
-        self.journal, self.failing = journal, False
-
-    def put(self, lease):
-        self._trip()
-        self.journal.put(lease)
-
-    def release(self, lease, released_at):
-        self._trip()
-        self.journal.release(lease, released_at)
-
-    def _trip(self):
-        if self.failing:
-            raise Retry("the disk is full because the test says so")
+def pod_cidrs(length):
+    """What a node's pod CIDRs may become; the last overlaps the first. `length` is that of the IPv4 one."""
+    return (
+        (f"10.0.0.0/{length}", f"fd00::/{length + 96}"),
+        (f"10.1.0.0/{length}",),
+        (f"10.0.0.0/{length - 1}", f"fd00::/{length + 95}"),
+    )
 
 
-class Agents(RuleBasedStateMachine):
+class CrossingDel(Caller):
+    """A DEL comes in while the ADD asks for the nth time whether its caller is gone; it waits for the ADD to end."""
+
+    def __init__(self, nth, come_in):
+        super().__init__()
+        self.came, self._nth, self._come_in = False, nth, come_in
+
+    def gone(self):
+        if super().gone() or self.asked == self._nth:
+            self.came = True
+            self._come_in()
+        return False
+
+
+class Model:
     """`attached`, `half`, `lost` and `unplugged` are the model: name -> addresses, by what has become of the pod."""
 
-    def __init__(self):
+    def __init__(self, length=29):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="twt-model-"))
-        self.clock = FakeClock()
+        self.choices = pod_cidrs(length)
+        self.cidrs = self.choices[0]
+        self.boots = 0
+        self.boot()
+
+    def boot(self):
+        """A machine that has just come up: nothing in the kernel, nothing under /run."""
+        self.boots += 1
+        shutil.rmtree(self.folder / "run", ignore_errors=True)
+        self.clock = FakeClock(5.0)
         self.attached = {}
         self.half = {}  # a lease was granted, and then the agent was killed
         self.lost = {}  # the namespace went without a DEL
         self.unplugged = {}  # a DEL that could not be recorded
         self.released = {}
-        self.cidrs = CIDRS[0]
-        kernel = make_kernel()
         store, stored = self.open()
-        self.rig = Rig(kernel, self.clock, store, stored, cidrs=self.cidrs, ipam={"cooldown_seconds": COOLDOWN})
+        assert stored.leases == (), "no pod outlives a boot"
+        self.rig = Rig(make_kernel(), self.clock, store, stored, cidrs=self.cidrs, ipam={"cooldown_seconds": COOLDOWN})
         self.advertise()
 
     def open(self):
         journal, stored = Journal.open(
-            self.folder / "leases", "boot", marker=self.folder / "run" / "marker", cooldown=COOLDOWN
+            self.folder / "leases", self.boot_id, marker=self.folder / "run" / "marker", cooldown=COOLDOWN
         )
         assert stored.damage == ""
         return FlakyStore(journal), stored
+
+    @property
+    def boot_id(self):
+        return f"boot {self.boots}"
 
     def teardown(self):
         self.settle()
@@ -108,7 +117,6 @@ class Agents(RuleBasedStateMachine):
 
     # --- what runtimes do -----------------------------------------------------------------------------------------
 
-    @rule(name=names)
     def add(self, name):
         if name in self.lost:
             return  # a runtime never makes a namespace for the same container again
@@ -132,7 +140,6 @@ class Agents(RuleBasedStateMachine):
         self.unplugged.pop(name, None)
         self.attached[name] = addresses
 
-    @rule(name=names, leaves_at=st.integers(1, 3))
     def add_for_a_caller_who_goes_away(self, name, leaves_at):
         if name in self.lost or name in self.attached:
             return
@@ -154,7 +161,6 @@ class Agents(RuleBasedStateMachine):
             assert leaves_at == 1
             assert held is not None
 
-    @rule(name=names, change=st.integers(0, 8))  # the smallest plan has nine changes
     def add_that_the_kernel_refuses(self, name, change):
         if name in self.model or any(self.rig.ipam.usage(cidr).free == 0 for cidr in self.cidrs):
             return
@@ -168,19 +174,32 @@ class Agents(RuleBasedStateMachine):
         else:
             raise AssertionError("the kernel refused a change, and the ADD succeeded")
 
+    def add_that_a_del_crosses(self, name, nth):
+        """By the third question the ADD is over, and the DEL comes after it."""
+        if name in self.lost:
+            return
+        caller = CrossingDel(nth, lambda: self.rig.locks.cancel_adds((name, "eth0")))
+        try:
+            addresses = self.rig.add(name, caller).addresses
+        except (Conflict, Retry):
+            self.note_own_release(name)
+        else:
+            assert not caller.came, "a DEL that crosses an ADD wins"
+            self.assert_may_have(name, addresses)
+            self.attached[name] = addresses
+        self.delete(name)
+
     def note_own_release(self, name):
-        """An ADD was undone: whichever addresses it had rest now. The journal knows them."""
+        """If an ADD was undone: whichever addresses it had rest now. The journal knows them."""
         for address, record in self.rig.store.journal._contents.cooling.items():
             if record.pod_uid == f"uid-{name}" and record.released_at == self.clock.now():
                 self.released[address] = (self.clock.now(), name)
 
-    @rule(name=names)
     def delete(self, name):
         self.rig.delete(name)
         self.forget(name)
         assert self.rig.lease(name) is None
 
-    @rule(name=names)
     def delete_with_a_full_disk(self, name):
         self.rig.store.failing = True
         try:
@@ -194,7 +213,6 @@ class Agents(RuleBasedStateMachine):
         finally:
             self.rig.store.failing = False
 
-    @rule(name=names)
     def check(self, name):
         try:
             found = self.rig.check(name) if name not in self.lost else None
@@ -203,16 +221,16 @@ class Agents(RuleBasedStateMachine):
         else:
             assert found is None or name in self.unplugged or (found == []) == (name in self.attached)
 
-    @rule(valid=st.sets(names))
     def collect(self, valid):
+        """`valid` has a bit for each name that the runtime knows."""
+        valid = {name for number, name in enumerate(NAMES) if valid >> number & 1}
         self.clock.advance(1)  # a runtime's list is older than the call
         assert self.rig.collect(*valid) == []
-        for name in self.model.keys() - valid:
+        for name in sorted(self.model.keys() - valid):
             self.forget(name)
 
     # --- what befalls the agent -----------------------------------------------------------------------------------
 
-    @rule()
     def kill_and_restart(self):
         self.rig.store.journal.close()
         store, stored = self.open()
@@ -225,7 +243,6 @@ class Agents(RuleBasedStateMachine):
             # The link had not gone yet when the agent was killed; its DEL was answered with an error: a pod again.
             self.attached[name] = self.unplugged.pop(name)
 
-    @rule(name=names)
     def kill_between_lease_and_attach(self, name):
         if name in self.model:
             return
@@ -239,7 +256,6 @@ class Agents(RuleBasedStateMachine):
         self.half[name] = lease.addresses
         self.kill_and_restart()
 
-    @rule(name=names)
     def kill_between_release_and_unplug(self, name):
         if name not in self.attached:
             return
@@ -247,16 +263,19 @@ class Agents(RuleBasedStateMachine):
         self.forget(name)
         self.kill_and_restart()
 
+    def reboot(self):
+        self.rig.store.journal.close()
+        self.rig.die()
+        self.boot()
+
     # --- what befalls the node ------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.attached)
-    @rule(data=st.data())
-    def vanish(self, data):
-        name = data.draw(st.sampled_from(sorted(self.attached)))
+    def vanish(self, name):
+        if name not in self.attached:
+            return
         self.rig.kernel.delete_netns(f"/run/netns/{name}")
         self.lost[name] = self.attached.pop(name)
 
-    @rule()
     def let_lost_sandboxes_be_collected(self):
         for _ in range(int(GRACE // 60) + 2):
             self.rig.collect_lost()
@@ -267,16 +286,14 @@ class Agents(RuleBasedStateMachine):
             self.released |= {address: (self.clock.now() - 60, name) for address in self.lost[name]}
             del self.lost[name]
 
-    @rule(cidrs=st.sampled_from(CIDRS))
-    def change_pod_cidr(self, cidrs):
-        self.cidrs = cidrs
-        self.rig.set_cidrs(cidrs)
+    def change_pod_cidr(self, choice):
+        self.cidrs = self.choices[choice]
+        self.rig.set_cidrs(self.cidrs)
         self.advertise()
 
-    @precondition(lambda self: self.attached)
-    @rule(data=st.data(), damage=damages)
-    def damage(self, data, damage):
-        name = data.draw(st.sampled_from(sorted(self.attached)))
+    def damage(self, name, damage):
+        if name not in self.attached:
+            return
         link, address = self.rig.link(name), self.attached[name][0]
         if damage == "route":
             self.rig.kernel.foreign_remove(FibRoute(address.host, link=link.ifindex))
@@ -288,52 +305,36 @@ class Agents(RuleBasedStateMachine):
             self.rig.kernel.flush_routes()
         self.rig.repair.audit()  # for what is being fought over
 
-    @rule(seconds=st.sampled_from([0.5, 10.0, 31.0]))
     def wait(self, seconds):
         self.clock.advance(seconds)
 
     # --- what must hold after every step --------------------------------------------------------------------------
 
-    @invariant()
-    def leases_are_the_models(self):
-        leases = self.rig.ipam.leases()
-        assert {lease.key[0]: lease.addresses for lease in leases} == self.model
-        owned = [address for lease in leases for address in lease.addresses]
-        assert len(owned) == len(set(owned)), "I1: an address with two owners"
+    def picture(self):
+        """For the oracle: whoever the model gives a lease is live, if only the attached with all of it."""
+        stored = replay((self.folder / "leases").read_bytes(), self.boot_id).contents.leases.values()
+        return Picture(
+            live={(name, "eth0"): frozenset(map(str, held)) for name, held in self.model.items()},
+            partial=frozenset((name, "eth0") for name in self.model.keys() - self.attached.keys()),
+            leases=addresses_of(self.rig.ipam.leases()),
+            replayed=addresses_of(stored),
+            pools={pool: PoolBook(*map(self.usage(pool).get, PoolBook._fields)) for pool in self.rig.ipam.pools()},
+        )
 
-    @invariant()
-    def every_attached_pod_is_reachable(self):
+    def usage(self, pool):
+        return self.rig.ipam.usage(pool)._asdict()
+
+    def assert_whole(self):
+        assert check(self.picture()) == []
         for name in self.attached:
             assert self.rig.reaches(name), f"I2: {name} has a lease and cannot be reached"
 
-    @invariant()
-    def pools_add_up(self):
-        self.rig.assert_pools_add_up()
-
-    @rule()
     def settle(self):
-        """I4: when everything asked for is done, no kernel object of ours is left without a lease."""
+        """When everything asked for is done, the kernel has all of the attached, and nothing else of ours."""
         self.rig.kernel.settle()
+        assert check(replace(self.picture(), sight=of_port(self.rig.kernel))) == []
+        routes = self.rig.kernel.dump(FibRoute, Where(proto=PROTO))
         links = plugged_sandboxes(self.rig.kernel.dump(Link))
         assert {key[0] for key in links} == set(self.attached)
-        routes = self.rig.kernel.dump(FibRoute, Where(proto=PROTO))
-        pods = {route.prefix.address for route in routes if route.kind is RouteKind.UNICAST}
-        assert pods == {address for addresses in self.attached.values() for address in addresses}
         covers = {str(route.prefix) for route in routes if route.kind is RouteKind.UNREACHABLE}
         assert covers == set(self.cidrs)
-
-
-COMMON = {"deadline": None, "print_blob": True, "suppress_health_check": list(HealthCheck)}
-
-
-class LongRun(Agents):
-    """The same, for longer."""
-
-
-TestQuick = pytest.mark.timeout(600)(Agents.TestCase)
-TestQuick.settings = settings(max_examples=20, stateful_step_count=20, **COMMON)
-
-TestLong = pytest.mark.slow(pytest.mark.timeout(1800)(LongRun.TestCase))  # finding the shortest failure takes long
-TestLong.settings = settings(
-    max_examples=int(os.environ.get("HYPOTHESIS_MODEL_EXAMPLES", "100")), stateful_step_count=40, **COMMON
-)

@@ -70,7 +70,7 @@ def test_both_shims_choose_the_same_names(shim, shim_paths):
     assert len(spooled(shim)) == 1
 
 
-def test_ids_cannot_leave_the_spool(shim):
+def test_t20_ids_cannot_leave_the_spool(shim):
     assert shim("DEL", CNI_CONTAINERID="../../../evil").status == 0
     assert len(spooled(shim)) == 1
     assert [path.name for path in shim.home.rglob("*evil*")] == []

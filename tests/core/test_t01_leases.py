@@ -1,4 +1,4 @@
-"""Ipam over a real journal against a naive model that scans everything, in random sequences with restarts."""
+"""T01 of leases alone: Ipam over a real journal against a naive model that scans everything, in random sequences with restarts."""
 
 import shutil
 import tempfile
@@ -15,6 +15,7 @@ from terway_edge.core.errors import Conflict, Refused, Retry
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Lease, Sandbox
 from terway_edge.testing.clock import FakeClock
+from tests.flaky_store import FlakyStore
 
 COOLDOWN = 30.0
 CIDRS = {"v4": Prefix.parse("10.0.0.0/29"), "v6": Prefix.parse("2001:db8::/125")}
@@ -26,26 +27,6 @@ uids = st.sampled_from(["", "uid-a", "uid-b", "uid-c"])
 wishes = st.sampled_from([["v4"], ["v6"], ["eni"], ["v4", "v6"], ["eni", "v6"]])
 eni_addresses = st.lists(st.sampled_from(ENI), min_size=1, max_size=3)
 cidr_addresses = st.sampled_from([Address.parse(f"10.0.0.{n}") for n in range(1, 7)])
-
-
-class FlakyStore:
-    """The journal, unless told to fail."""
-
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        self.failing = False
-
-    def put(self, lease: Lease) -> None:
-        self._trip()
-        self.journal.put(lease)
-
-    def release(self, lease: Lease, released_at: float) -> None:
-        self._trip()
-        self.journal.release(lease, released_at)
-
-    def _trip(self) -> None:
-        if self.failing:
-            raise Retry("the disk is full because the test says so")
 
 
 class Model(RuleBasedStateMachine):
