@@ -41,6 +41,7 @@ class InProcess:
         self.netns, self.kubeconfig = netns, directory / "admin.kubeconfig"
         self.api, certificate = ApiServer(Settings(rbac=True)), self_signed(address)
         listening = socket_in(netns, socket.AF_INET)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # to be back while old connections linger
         listening.bind((address, PORT))
         listening.listen()
         self.server = Server(self.api, listening, certificate.context())
@@ -89,7 +90,7 @@ class Site:
         self.switch = Switch(self.lan, list(self.nodes.values()), "frr", layout, self.processes, PASSWORD)
         closing.callback(self.switch.router.stop)
         self.agents: dict[int, Agent] = {}
-        self._layout, self._closing = layout, closing
+        self.layout, self._closing = layout, closing
 
     def install(self) -> list[str]:
         """What kubectl says to the product's manifests and to the page's."""
@@ -104,7 +105,7 @@ class Site:
         for index in strangers:
             self.switch.set_password(self.nodes[index], "another")
         for index, node in self.nodes.items():
-            agent = self.agents[index] = Agent(node, self._layout.node_dir(node.name), self.cluster, self.processes)
+            agent = self.agents[index] = Agent(node, self.layout.node_dir(node.name), self.cluster, self.processes)
             agent.start()
             self._closing.callback(self._end, agent)
         for agent in self.agents.values():

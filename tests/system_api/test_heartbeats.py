@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -58,9 +58,9 @@ class CountingConditions(Conditions):
 
     cycles = 0
 
-    def say(self, source: str, *conditions: Condition) -> None:
-        self.cycles += source == "objects"
-        super().say(source, *conditions)
+    def say_of_cluster(self, said: Mapping[str, Sequence[Condition]], tells: Callable[[Condition], bool]) -> None:
+        self.cycles += 1
+        super().say_of_cluster(said, tells)
 
 
 class Advertiser:

@@ -218,7 +218,7 @@ def closing() -> Iterator[ExitStack]:
 
 
 @pytest.mark.parametrize("account", [EDGE, ENI])
-def test_the_shipped_role_is_enough(account: str, tmp_path: Path, closing: ExitStack) -> None:
+def test_t59_the_shipped_role_is_enough(account: str, tmp_path: Path, closing: ExitStack) -> None:
     world = World(account, None, tmp_path, closing)
     go_through(world, of(account), account)
     assert world.last.problems == ()
@@ -230,7 +230,7 @@ def told(right: Right) -> str:
 
 
 @pytest.mark.parametrize("right", [right for right in RIGHTS if right.account in (EDGE, ENI)], ids=told)
-def test_without_a_right_that_which_needs_it_no_longer_happens(
+def test_t59_without_a_right_that_which_needs_it_no_longer_happens(
     right: Right, tmp_path: Path, closing: ExitStack
 ) -> None:
     mine = of(right.account)
