@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from benchmarks.report import Report
 
-BENCHES = ("agent", "bgp", "cni", "eni", "ipam", "routes")
+BENCHES = ("agent", "bgp", "cni", "eni", "ipam", "routes", "watch")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
