@@ -93,11 +93,11 @@ class Agent:
     def complaints(self) -> list[str]:
         """What the agent itself finds wrong: conditions, and routes that differ from what it wants."""
         conditions = [
-            f"condition {c['reason']} of {c['subject']}: {c['message']}" for c in self._ask("status")["conditions"]
+            f"condition {c['reason']} of {c['subject']}: {c['message']}" for c in self.ask("status")["conditions"]
         ]
         routes = [
             f"route {r['prefix']} {r['state']}: wanted '{r['desired']}', actual '{r['actual']}'"
-            for r in self._ask("routes")["routes"]
+            for r in self.ask("routes")["routes"]
             if r["state"] != "ok"
         ]
         return conditions + routes
@@ -105,30 +105,30 @@ class Agent:
     def unrest(self) -> list[str]:
         """What an ENI node complains about, and what it has asked of the cloud and not got yet."""
         coming = ("coming", "waiting", "enis on their way", "enis leaving")
-        details = [plugin["details"] for plugin in self._ask("status")["plugins"]]
+        details = [plugin["details"] for plugin in self.ask("status")["plugins"]]
         open_ = [f"{self.node.name}: {key} {found[key]}" for found in details for key in coming if found.get(key)]
         return open_ + self.complaints()
 
     def plugins(self) -> list[str]:
         """Names of the plugins the agent has loaded without an error."""
-        return [plugin["name"] for plugin in self._ask("plugins")["plugins"] if not plugin["error"]]
+        return [plugin["name"] for plugin in self.ask("plugins")["plugins"] if not plugin["error"]]
 
     def backend(self) -> str:
         """Name of the backend that serves new pods of the node."""
-        return str(self._ask("status")["backend"])
+        return str(self.ask("status")["backend"])
 
     def sessions(self) -> list[Session]:
         """Its BGP sessions as it tells of them."""
-        return read(self._ask("bgp peers"))
+        return read(self.ask("bgp peers"))
 
     def _answers(self) -> bool:
         try:
-            self._ask("status")
+            self.ask("status")
         except LabError:
             return False
         return True
 
-    def _ask(self, query: str) -> dict[str, Any]:
+    def ask(self, query: str) -> dict[str, Any]:
         """The agent's answer to a query of the command line. Raises LabError."""
         socket = self._directory / "run" / "cni.sock"
         try:

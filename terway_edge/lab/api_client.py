@@ -71,9 +71,12 @@ class ApiClient:
         """Create it, or change what is there already."""
         if self.create(value) is not None:
             return
-        path = path_of(value)
+        self.patch(path_of(value), without_servers_own(value))
+
+    def patch(self, path: str, value: Mapping[str, Any]) -> None:
+        """Change a part of what is there."""
         try:
-            self._send("PATCH", path, without_servers_own(value), MERGE)
+            self._send("PATCH", path, value, MERGE)
         except ApiError as error:
             raise self._error(path, error) from error
 

@@ -18,7 +18,7 @@ from terway_edge.lab.deployed import NAMESPACE, objects, service_account
 from terway_edge.lab.errors import LabError
 from terway_edge.lab.hosts import Host
 from terway_edge.lab.layout import Layout
-from terway_edge.lab.objects import node_object, pod_object
+from terway_edge.lab.objects import agent_object, node_object, pod_object
 from terway_edge.lab.pods import LabPod
 
 SERVED = 15.0  # seconds until the resource of a new definition is served
@@ -85,24 +85,45 @@ class ApiCluster:
         mine = [each for each in self.client.items(NODES) if f"{NODES}/{each['metadata']['name']}" in self._made]
         return [each for each in mine if "podCIDR" in each.get("spec", {})]
 
+    def put_agent(self, node: Host) -> None:
+        """The pod of a node's agent, which is not ready before its kubelet says so."""
+        self._make(agent_object(node))
+
+    def say_of_agent(self, node: Host, *, is_ready: bool) -> None:
+        """As the node's kubelet does it."""
+        condition = {"type": "Ready", "status": "True" if is_ready else "False"}
+        self.client.patch(f"{path_of(agent_object(node))}/status", {"status": {"conditions": [condition]}})
+
     def section(self, node: Host, directory: Path) -> dict[str, Any]:
+        return self.login(service_account(node), directory)
+
+    def login(self, account: str, directory: Path) -> dict[str, Any]:
+        """`cluster` of the configuration of who is this ServiceAccount; what it needs is put into the directory."""
         path = directory / "kubeconfig"
-        write_kubeconfig(path, self._server.door(), self._token(service_account(node)))
+        write_kubeconfig(path, self._server.door(), self._token(account))
         return {"source": "api", "kubeconfig": str(path)}
+
+    def expect(self, path: str) -> None:
+        """Somebody else makes this object for the lab, with which it goes."""
+        with self._guard:
+            self._note(path)
 
     def close(self) -> None:
         self.client.close()
 
     def _make(self, content: Mapping[str, Any]) -> dict[str, Any]:
         with self._guard:
-            self._made.add(path_of(content))
-            if self._record is not None:  # before it is there: whoever cleans up must not miss it
-                paths = sorted(self._made)
-                _write(self._record, json.dumps({"kubeconfig": str(self._server.kubeconfig), "paths": paths}))
+            self._note(path_of(content))  # before it is there: whoever cleans up must not miss it
         made = self.client.create(content)
         if made is None:
             raise LabError(f"{content['kind']} {content['metadata']['name']} is there already")
         return made
+
+    def _note(self, path: str) -> None:
+        self._made.add(path)
+        if self._record is not None:
+            record = {"kubeconfig": str(self._server.kubeconfig), "paths": sorted(self._made)}
+            _write(self._record, json.dumps(record))
 
     def _token(self, account: str) -> str:
         metadata = {"name": account, "namespace": NAMESPACE}

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        _require_host()
+        require_host(TOOLS)
         with Lock(layout):
             if arguments.down:
                 return _down(layout)
@@ -167,11 +168,11 @@ def _print_api_hints(layout: Layout) -> None:
     print(f"Be the administrator of the cluster:\n  {kubectl} describe bgppeer peer-a", file=sys.stderr)
 
 
-def _require_host() -> None:
-    """Raises LabError if the lab cannot work here."""
+def require_host(tools: Mapping[str, str]) -> None:
+    """Raises LabError if namespaces cannot be made here, or one of these commands is missing; values are packages."""
     if os.geteuid() != 0:
         raise LabError("network namespaces are made by root only: run it as root")
-    missing = sorted(package for tool, package in TOOLS.items() if shutil.which(tool) is None)
+    missing = sorted(package for tool, package in tools.items() if shutil.which(tool) is None)
     if missing:
         raise LabError(f"commands are missing; install the packages {', '.join(missing)}")
 

@@ -1,4 +1,4 @@
-"""What `kubectl apply -k deploy/` gives agents: the definition of BGPPeer, ServiceAccounts and their roles."""
+"""What `kubectl apply -k deploy/` gives agents and control plane: BGPPeer, ServiceAccounts and their roles."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ DIRECTORY = Path(__file__).parents[2] / "deploy"
 FILES = (
     "crds/bgppeers.yaml",
     "base/access.yaml",
+    "base/controlplane-access.yaml",
     "agents/edge-access/access.yaml",
     "agents/eni-access/access.yaml",
 )
 NAMESPACE = "kube-system"
-EDGE, ENI = "terway-edge", "terway-edge-eni"
+EDGE, ENI, CONTROL_PLANE = "terway-edge", "terway-edge-eni", "terway-edge-controlplane"
 """ServiceAccounts."""
 
 

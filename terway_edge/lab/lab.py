@@ -103,12 +103,15 @@ class Lab:
         self._trials.spoof()
         self._trials.compare_routes(self._cluster)
         self._trials.check()
+        self._trials.ask_oracle()
         self._trials.ask_agents(self._convergence)
         if self._api:
             self._api.look(self._pods)
+            self._api.silence()
         self._add_and_remove_a_node()
         if self._options.chaos:
             self._break_things()
+            self._trials.ask_oracle()
             self._trials.ask_agents(self._convergence)
             if self._api:
                 self._api.look(self._pods)
@@ -116,6 +119,8 @@ class Lab:
         if not self._options.keep:
             self._delete_pods()
             self._stop_agents()
+        if self._api and not self._options.keep:
+            self._api.stop_control_plane()
         if self._api:
             self._api.ask()
         if not self._options.keep:
@@ -126,7 +131,7 @@ class Lab:
         logs = [(str(agent.log), agent.tail()) for agent in self._agents.values()]
         logs += [(str(router.directory), router.log_tail()) for router in self._routers]
         logs += [(self._cloud.process.log, self._cloud.process.tail())] if self._outcome.applied else []
-        logs += [(str(self._layout.api), self._api.server.tail())] if self._api else []
+        logs += self._api.tails() if self._api else []
         return [(path, tail) for path, tail in logs if tail]
 
     def _api_side(self) -> ApiSide:
@@ -163,6 +168,8 @@ class Lab:
             self._cluster.put_object(SECRET, secret_object(self._password))
             step.detail = self._cluster.place
         self._outcome.nodes = len(self._all)
+        if self._api:
+            self._api.start_control_plane()
 
     def _start_routers(self) -> None:
         with self._step("BGP routers started, LANs reach each other") as step:
@@ -186,6 +193,8 @@ class Lab:
             for agent in self._agents.values():
                 agent.wait_ready()
             step.detail = f"{len(self._agents)} agents publish their network and answer STATUS"
+        if self._api:
+            self._api.agents_are_ready()
         if self._options.example:
             with self._step(f"the example backend serves node-{LAST_OF_FIRST_LAN}"):
                 require_serving(self._agents[f"node-{LAST_OF_FIRST_LAN}"])

@@ -155,3 +155,20 @@ def pod_object(pod: LabPod) -> dict[str, Any]:
             "tolerations": [{"operator": "Exists"}],
         },
     }
+
+
+def agent_object(node: Host) -> dict[str, Any]:
+    """The pod that the agent of a node would be in, if this were no lab; by its readiness others know of the agent."""
+    component = {clouds.CLOUD: "cloud-agent", clouds.ENS: "ens-agent"}.get(node.domain, "edge-agent")
+    labels = {"app.kubernetes.io/name": "terway-edge", "app.kubernetes.io/component": component}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"terway-edge-{node.name}", "namespace": "kube-system", "labels": labels},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "containers": [{"image": "registry.example.com/terway-edge:lab", "name": "agent"}],
+            "nodeName": node.name,
+            "tolerations": [{"operator": "Exists"}],
+        },
+    }

@@ -1,10 +1,12 @@
-"""Removes what a lab made and nothing else: marked processes, namespaces with its prefix, files below its root."""
+"""Removes what a lab made and nothing else: marked processes, namespaces with its prefix, mounts and files below its
+root."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from typing import NamedTuple
 
 from terway_edge.lab.errors import LabError
@@ -35,6 +37,7 @@ def tear_down(layout: Layout) -> Removed:
     # A child that was between fork and exec during the first search carries the mark by now.
     processes += kill_marked(token)
     refusals += _remove_objects(layout)
+    refusals += [refusal for path in _mounts(layout) if (refusal := _unmount(path))]
     for path in layout.root.iterdir():
         if path == layout.lock:
             continue
@@ -64,6 +67,18 @@ def _remove_objects(layout: Layout) -> list[str]:
     except LabError as error:
         return [f"objects of the lab stay in the cluster: {error}"]
     return []
+
+
+def _mounts(layout: Layout) -> list[str]:
+    """Where file systems are mounted below the root, the innermost first."""
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    return [place for line in reversed(lines) if (place := line.split()[1]).startswith(f"{layout.root}/")]
+
+
+def _unmount(path: str) -> str:
+    """Returns why it could not be done, or nothing. Killed processes have files open there for a moment."""
+    done = subprocess.run(["umount", "--lazy", path], capture_output=True, text=True, check=False)
+    return f"{path} cannot be unmounted: {done.stderr.strip()}" if done.returncode else ""
 
 
 def _delete_netns(name: str) -> str:

@@ -5,10 +5,11 @@ What is not as it should be is a problem of its step.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
-from terway_edge.lab import pings, routes, services
+from terway_edge.lab import oracle, pings, routes, services
 from terway_edge.lab.agents import Agent
 from terway_edge.lab.cloud import CloudSide
 from terway_edge.lab.cluster import Cluster
@@ -20,6 +21,9 @@ from terway_edge.lab.outcome import Outcome
 from terway_edge.lab.pods import LabPod
 from terway_edge.lab.processes import Processes
 from terway_edge.lab.steps import Step
+
+AGREE_LIMIT = 5.0  # seconds
+POLL = 0.05
 
 
 class Trials:
@@ -92,6 +96,18 @@ class Trials:
             for pod in self._pods:
                 with _noted(step):
                     self._agents[pod.node.name].runtime.check(pod)
+
+    def ask_oracle(self) -> None:
+        """Of links that were deleted a moment ago something may be left."""
+        with self._step("leases, stores, kernels and pools agree") as step:
+            deadline = time.monotonic() + AGREE_LIMIT
+            while found := list(oracle.breaches(self._agents, self._pods, self._processes)):
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(POLL)
+            for agent, breach in found:
+                step.problem(f"{agent.node.name}: {breach}", str(agent.log))
+            step.detail = f"{len(self._pods)} pods on {len(self._agents)} nodes"
 
     def ask_agents(self, convergence: Convergence) -> None:
         """What the agents think of themselves must be what the lab has seen: nothing is wrong."""

@@ -1,4 +1,7 @@
-"""What agents wrote to the API, against what they should have: status, events, conditions, annotations. Pure."""
+"""What was written to the API, against what should be there: status, events, conditions, annotations. Pure.
+
+All of it by agents, but for the conditions of BGPPeers, which are the control plane's.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from terway_edge.lab.sessions import ESTABLISHED
 
 Object = Mapping[str, Any]
 NONE = "nothing"
+ALL_UP = "True, AllEstablished"
 NETWORK, ADDRESSES = "NetworkUnavailable", "SufficientIP"
 MAX_PODS, POD_IPS = "k8s.aliyun.com/max-available-ip", "k8s.aliyun.com/pod-ips"
 
@@ -36,9 +40,10 @@ class Written(NamedTuple):
 
 
 def written(found: Objects, nodes: Sequence[Host], pods: Sequence[LabPod]) -> list[Written]:
-    """All that agents of these nodes should have written, and status entries of nobody."""
+    """All that agents of these nodes and the control plane should have written, and status entries of nobody."""
     speakers = [node for node in nodes if isinstance(node, LabNode) and node.is_speaker]
     rows = [row for node in speakers for row in _of_speaker(found, node)]
+    rows += [_of_peer(found, name) for name in sorted({node.lan.peer for node in speakers})]
     rows += _of_nobody(found, speakers)
     rows += [row for node in nodes for row in _of_node(found, node)]
     on_enis = [pod for pod in pods if pod.node.domain in (clouds.CLOUD, clouds.ENS)]
@@ -68,6 +73,12 @@ def _of_speaker(found: Objects, node: LabNode) -> Iterator[Written]:
     yield Written(where, f"events {ESTABLISHED} of {node.name}", str(len(mine)), _unless(is_found, "one at least"))
 
 
+def _of_peer(found: Objects, name: str) -> Written:
+    conditions = found.peers.get(name, {}).get("status", {}).get("conditions", ())
+    has = next((f"{each['status']}, {each['reason']}" for each in conditions if each["type"] == ESTABLISHED), NONE)
+    return Written(f"BGPPeer/{name}", f"condition {ESTABLISHED}", has, _unless(has == ALL_UP, ALL_UP))
+
+
 def _of_nobody(found: Objects, speakers: Sequence[LabNode]) -> Iterator[Written]:
     for name in {node.lan.peer for node in speakers}:
         known = {node.name for node in speakers if node.lan.peer == name}
@@ -85,6 +96,12 @@ def _of_node(found: Objects, node: Host) -> Iterator[Written]:
     if not isinstance(node, LabNode):
         most = _annotations(content).get(MAX_PODS, NONE)
         yield Written(where, f"annotation {MAX_PODS}", most, _unless(most.isdigit() and int(most) > 0, "a number"))
+
+
+def network_condition(node: Object) -> str:
+    """Status and reason of NetworkUnavailable."""
+    conditions = node.get("status", {}).get("conditions", ())
+    return next((f"{each['status']}, {each.get('reason', '')}" for each in conditions if each["type"] == NETWORK), NONE)
 
 
 def _of_pod(found: Objects, pod: LabPod) -> Written:

@@ -6,6 +6,7 @@ import json
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from terway_edge.lab.api_client import ApiClient, collection_of, path_of
 from terway_edge.lab.api_cluster import ApiCluster, remove_made
 from terway_edge.lab.api_server import ApiReport, current_cluster
 from terway_edge.lab.clouds import cloud_nodes
+from terway_edge.lab.control_plane import LEASE, is_led
 from terway_edge.lab.deployed import objects
 from terway_edge.lab.errors import LabError
 from terway_edge.lab.lans import lab_lans, lab_node
@@ -142,6 +144,42 @@ def test_a_pod_has_the_uid_that_the_cluster_gave_it(world: World) -> None:
     assert world.api.objects.get("Pod", pod.name, "default")["metadata"]["uid"] == pod.uid
     world.cluster.remove_pod(pod)
     assert world.names("Pod") == []
+
+
+def test_the_readiness_of_an_agents_pod_is_as_the_kubelet_says(world: World) -> None:
+    for node, component in ((lab_node(world.layout, 1), "edge-agent"), (cloud_nodes(world.layout)[2], "ens-agent")):
+        world.cluster.put_agent(node)
+        for is_ready in (True, False):
+            world.cluster.say_of_agent(node, is_ready=is_ready)
+            pod = world.api.objects.get("Pod", f"terway-edge-{node.name}", "kube-system")
+            assert pod["status"]["conditions"] == [{"type": "Ready", "status": str(is_ready)}]
+        assert pod["metadata"]["labels"]["app.kubernetes.io/component"] == component
+    remove_made(world.layout)
+    assert world.names("Pod") == []
+
+
+def test_what_somebody_else_makes_for_the_lab_goes_with_it(world: World) -> None:
+    world.cluster.expect(LEASE)
+    metadata = {"name": "terway-edge-controlplane", "namespace": "kube-system"}
+    world.api.objects.put({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata})
+    remove_made(world.layout)
+    assert world.names("Lease") == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"holderIdentity": "cp-1", "renewTime": "2026-01-01T00:00:30.000000Z"}, True),
+        ({"holderIdentity": "cp-1", "renewTime": "2025-12-31T23:59:30.000000Z"}, False),
+        ({"holderIdentity": "", "renewTime": "2026-01-01T00:00:30.000000Z"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_a_control_plane_is_there_if_the_lease_is_held_and_renewed(spec: dict[str, str] | None, told: bool) -> None:
+    now = datetime(2026, 1, 1, 0, 0, 40, tzinfo=UTC)
+    assert is_led({"spec": spec}, now) is told
+    assert not is_led(None, now)
 
 
 def test_what_others_made_is_left_alone(world: World) -> None:

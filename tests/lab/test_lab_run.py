@@ -132,6 +132,10 @@ def test_what_is_done_to_speakers_costs_no_packet(options: tuple[str, ...], more
     assert (content["pings"]["lost"], content["service_calls"]["failed"]) == (0, 0)
     if more:
         assert_api_is_content(content["api"])
+        (silence,) = (
+            step for step in content["steps"] if step["name"] == "a node whose agent is silent gets no new pods"
+        )
+        assert silence["detail"].startswith("node-3 is marked after ")
     acts = {act["name"]: act for act in content["acts"]}
     assert list(acts) == [
         "node-1 killed (SIGKILL) and started",
@@ -160,6 +164,9 @@ def assert_api_is_content(api: dict[str, Any]) -> None:
     assert [row for row in api["written"] if row["fault"]] == []
     speakers = [row["what"] for row in api["written"] if row["what"].startswith("status")]
     assert speakers == [f"status of node-{index}" for index in (1, 2, 4, 5)]
+    conditions = [(row["where"], row["value"]) for row in api["written"] if row["what"] == "condition Established"]
+    assert conditions == [(f"BGPPeer/peer-{lan}", "True, AllEstablished") for lan in "ab"]
+    assert {"update leases", "list pods"} <= set(api["requests"]["calls"]), "of the control plane"
 
 
 if os.environ.get("TERWAY_EDGE_FULL") == "1":  # the same as above, with one more process in between
@@ -180,14 +187,15 @@ if os.environ.get("TERWAY_EDGE_FULL") == "1":  # the same as above, with one mor
                 wait_for(kubeconfig.exists, "the API server does not start")
                 content = run_lab("--pods", "1", "--chaos", "--kubeconfig", str(kubeconfig))
                 client = ApiClient(kubeconfig, tmp_path / "client")
-                left = [client.items(f"/api/v1/{kind}") for kind in ("nodes", "pods", "secrets", "configmaps")]
+                paths = [f"/api/v1/{kind}" for kind in ("nodes", "pods", "secrets", "configmaps")]
+                left = [client.items(path) for path in (*paths, "/apis/coordination.k8s.io/v1/leases")]
                 client.close()
             finally:
                 given.terminate()
         assert content["ok"] is True
         assert content["acts"][-1]["name"] == ACTS_OF_API[0]
         assert content["api"]["requests"] is None
-        assert left == [[], [], [], []]
+        assert left == [[], [], [], [], []]
         assert_nothing_left()
 
 

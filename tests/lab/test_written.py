@@ -12,7 +12,7 @@ from terway_edge.lab.hosts import Host
 from terway_edge.lab.lans import lab_node
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.pods import LabPod, lab_pod
-from terway_edge.lab.written import MAX_PODS, POD_IPS, Objects, Written, faults, written
+from terway_edge.lab.written import MAX_PODS, POD_IPS, Objects, Written, faults, network_condition, written
 
 LAYOUT = Layout("twt")
 SPEAKER, OTHER, CLOUD = lab_node(LAYOUT, 1), lab_node(LAYOUT, 3), cloud_nodes(LAYOUT)[0]
@@ -29,7 +29,10 @@ def good() -> Objects:
 
     peer = {
         "metadata": {"uid": "u1"},
-        "status": {"speakers": [{"node": "node-1", "state": "Established", "prefixesAnnounced": 6}]},
+        "status": {
+            "speakers": [{"node": "node-1", "state": "Established", "prefixesAnnounced": 6}],
+            "conditions": [{"type": "Established", "status": "True", "reason": "AllEstablished"}],
+        },
     }
     involved = {"kind": "BGPPeer", "name": "peer-a", "uid": "u1"}
     event = {"reason": "Established", "involvedObject": involved, "source": {"host": "node-1"}}
@@ -48,9 +51,10 @@ def good() -> Objects:
 def test_all_is_as_it_should_be() -> None:
     rows = written(good(), NODES, PODS)
     assert faults(rows) == []
-    assert rows[:2] == [
+    assert rows[:3] == [
         Written("BGPPeer/peer-a", "status of node-1", "Established, 6 prefixes"),
         Written("BGPPeer/peer-a", "events Established of node-1", "1"),
+        Written("BGPPeer/peer-a", "condition Established", "True, AllEstablished"),
     ]
     assert {row.where for row in rows} == {
         "BGPPeer/peer-a", "Node/node-1", "Node/node-3", "Node/cloud-1", f"Pod/{CLOUD_POD.name}",
@@ -67,7 +71,11 @@ def spoilt(what: str) -> Objects:
         case "state":
             peer["status"]["speakers"][0]["state"] = "Connect"
         case "no entry":
-            peer["status"] = {}
+            peer["status"].pop("speakers")
+        case "sum":
+            peer["status"]["conditions"][0] |= {"status": "Unknown", "reason": "SpeakerSilent"}
+        case "no sum":
+            peer["status"].pop("conditions")
         case "stranger":
             peer["status"]["speakers"].append({"node": "node-9", "state": "Established"})
         case "uid":
@@ -90,6 +98,11 @@ def spoilt(what: str) -> Objects:
     [
         ("state", "BGPPeer/peer-a: status of node-1 is Connect, 6 prefixes, should be Established"),
         ("no entry", "BGPPeer/peer-a: status of node-1 is nothing, 0 prefixes, should be Established"),
+        (
+            "sum",
+            "BGPPeer/peer-a: condition Established is Unknown, SpeakerSilent, should be True, AllEstablished",
+        ),
+        ("no sum", "BGPPeer/peer-a: condition Established is nothing, should be True, AllEstablished"),
         ("stranger", "BGPPeer/peer-a: status of node-9 is there, nobody asked it to speak"),
         ("uid", "BGPPeer/peer-a: events Established of node-1 is 1, should be one at least"),
         ("host", "BGPPeer/peer-a: events Established of node-1 is 0, should be one at least"),
@@ -105,4 +118,10 @@ def test_what_is_wrong_is_told(what: str, told: str) -> None:
 
 def test_nothing_at_all() -> None:
     rows = written(Objects({}, {}, {}, []), NODES, PODS)
-    assert len(faults(rows)) == len(rows) == 8
+    assert len(faults(rows)) == len(rows) == 9
+
+
+def test_what_is_said_of_a_nodes_network() -> None:
+    marked = {"type": "NetworkUnavailable", "status": "True", "reason": "TerwayEdgeAgentSilent"}
+    assert network_condition({"status": {"conditions": [marked]}}) == "True, TerwayEdgeAgentSilent"
+    assert network_condition({}) == "nothing"
