@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.eni_config import eni_config_page
+from docs.failpoints import failpoints_page
 from docs.kubernetes import kubernetes_page
 from terway_edge.backends.bgp import fsm
 from terway_edge.backends.bgp.backend import Bgp
@@ -46,7 +47,7 @@ def hooks_page() -> str:
 def cli_page() -> str:
     """The help of every command."""
     os.environ["COLUMNS"] = "100"
-    parser = build_parser(with_lab=True, with_plan=True, with_maxpods=True, with_emulator=True)
+    parser = build_parser(with_lab=True, with_plan=True, with_maxpods=True, with_emulator=True, with_torture=True)
     bgp = argparse.ArgumentParser(prog="terway-edge bgp")
     Bgp.terway_edge_cli(bgp)
     parts = [
@@ -137,6 +138,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "configuration.md": configuration_page(),
         REFERENCE / "bgp-session.md": bgp_session_page(),
         REFERENCE / "eni-config.md": eni_config_page(),
+        REFERENCE / "failpoints.md": failpoints_page(),
         REFERENCE / "kubernetes-objects.md": kubernetes_page(),
     }
 
