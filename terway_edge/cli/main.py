@@ -24,6 +24,7 @@ COMMANDS = (
     "controlplane",
     "lab",
     "emulator",
+    "torture",
 )
 
 
@@ -33,12 +34,13 @@ def build_parser(
     with_plan: bool = False,
     with_maxpods: bool = False,
     with_emulator: bool = False,
+    with_torture: bool = False,
     with_plugins: bool = False,
 ) -> argparse.ArgumentParser:
     """Every command with its options; each sets `run`, a function of the parsed arguments giving the exit status.
 
-    The options of lab, plan, maxpods and emulator and the plugins' commands are in modules that no other command need
-    import.
+    The options of lab, plan, maxpods, emulator and torture and the plugins' commands are in modules that no other
+    command need import.
     """
     parser = argparse.ArgumentParser(
         prog="terway-edge", description="Underlay addresses for pods, at the edge and in the cloud."
@@ -109,6 +111,12 @@ def build_parser(
         from terway_edge.cli.emulator import add_arguments as add_emulator_arguments
 
         add_emulator_arguments(emulator)
+    torture = commands.add_parser("torture", help="break agents in every way there is, and see whether all gets well")
+    torture.set_defaults(run=_torture)
+    if with_torture:
+        from terway_edge.torture.command import add_arguments as add_torture_arguments
+
+        add_torture_arguments(torture)
     if with_plugins:
         from terway_edge.cli.plugins import add_plugin_commands
 
@@ -126,6 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             with_plan=first == "plan",
             with_maxpods=first == "maxpods",
             with_emulator=first == "emulator",
+            with_torture=first == "torture",
         )
         arguments = parser.parse_args(words)
     else:
@@ -216,6 +225,12 @@ def _controlplane(arguments: argparse.Namespace) -> int:
 
 def _emulator(arguments: argparse.Namespace) -> int:
     from terway_edge.cli.emulator import run
+
+    return run(arguments)
+
+
+def _torture(arguments: argparse.Namespace) -> int:
+    from terway_edge.torture.command import run
 
     return run(arguments)
 

@@ -1,0 +1,173 @@
+"""The eight invariants. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from terway_edge.core.names import Key, is_own_link, link_macs, link_name
+from terway_edge.testing.oracle.picture import Breach, Leases, Picture, Sight
+
+TO_POD, FROM_POD, MAIN = 512, 2048, 254
+"""Priorities of a pod's rules on ENIs, and the main table (docs/explanation/architecture.md, "Datapath")."""
+
+
+def check(picture: Picture) -> list[Breach]:
+    """What does not hold, in the order of the invariants; empty if all is well."""
+    return [breach for invariant in INVARIANTS for breach in invariant(picture)]
+
+
+def one_owner(picture: Picture) -> Iterator[Breach]:
+    """I1: no address has two owners, whoever is asked."""
+    books: dict[str, Leases] = {"the runtime": picture.live, "the agent": picture.leases}
+    if picture.replayed is not None:
+        books["the store"] = picture.replayed
+    for who, book in books.items():
+        yield from _doubles(((address, _text(key)) for key, held in book.items() for address in held), who)
+    if picture.sight:
+        yield from _doubles(picture.sight.routes, "the kernel's routes")
+
+
+def _doubles(pairs: Iterable[tuple[str, str]], who: str) -> Iterator[Breach]:
+    owners: dict[str, str] = {}
+    for address, owner in pairs:
+        other = owners.setdefault(address, owner)
+        if other != owner:
+            told = f"{who} gave it to {other} and to {owner}"
+            yield Breach("I1", address, told, "delete one of the pods, and look for both in the agent's log")
+
+
+def exact_lease(picture: Picture) -> Iterator[Breach]:
+    """I2: every live attachment has exactly its lease, and all of the lease is in the kernel."""
+    for key, told in picture.live.items():
+        held = picture.leases.get(key)
+        if held is None:
+            yield Breach("I2", _text(key), "a live attachment without a lease", "look for its release in the log")
+        elif held != told:
+            differs = f"was told {_list(told)} and leases {_list(held)}"
+            yield Breach("I2", _text(key), differs, "compare the CNI result with 'terway-edge leases'")
+        elif picture.sight and key not in picture.partial:
+            for missing in _missing(picture, picture.sight, key, held):
+                yield Breach("I2", _text(key), f"{missing} is missing", "see what CHECK and 'ip monitor' say of it")
+
+
+def _missing(picture: Picture, sight: Sight, key: Key, held: frozenset[str]) -> Iterator[str]:
+    """What of a lease the kernel has not."""
+    name, pod_mac = link_name(key), link_macs(key)[1].hex(":")
+    link = next((link for link in sight.links if link.name == name and is_own_link(name, link.alias)), None)
+    if link is None:
+        yield f"link {name}"
+        return
+    if not link.up:
+        yield f"link {name} is down: carrier"
+    for address in sorted(held):
+        if (address, name) not in sight.routes:
+            yield f"route to {address} over {name}"
+        if (address, name, pod_mac) not in sight.neighbours:
+            yield f"neighbour entry of {address} on {name} with {pod_mac}"
+        if picture.is_guarded and (address, name, pod_mac) not in sight.sources:
+            yield f"permission to send from {address} on {name} with {pod_mac}"
+        if key in picture.ported and address not in sight.forwards:
+            yield f"port of the node for {address}"
+        if picture.cloud is not None:
+            for rule in ((TO_POD, False, address, MAIN), (FROM_POD, True, address, picture.cloud.get(address, -1))):
+                if rule not in sight.rules:
+                    yield f"rule {rule[0]} of {address} with table {rule[3]}"
+
+
+def leases_are_live(picture: Picture) -> Iterator[Breach]:
+    """I3: in quiet, there are leases of live attachments only."""
+    for key in picture.leases.keys() - picture.live.keys() - picture.unsure:
+        told = f"{_list(picture.leases[key])} is leased and no runtime knows it"
+        yield Breach("I3", _text(key), told, "see whether its DEL came, was kept in the spool, or failed")
+
+
+def nothing_left(picture: Picture) -> Iterator[Breach]:
+    """I4: the kernel has nothing of ours that belongs to no lease."""
+    sight = picture.sight
+    if sight is None:
+        return
+    leased = {address: link_name(key) for key, held in picture.leases.items() for address in held}
+    names = {link_name(key) for key in picture.leases}
+    orphans = [
+        *(
+            (f"link {link.name}", f"'{link.alias}'")
+            for link in sight.links
+            if link.name not in names and is_own_link(link.name, link.alias)
+        ),
+        *((f"route to {each.address}", each.link) for each in sight.routes if leased.get(each.address) != each.link),
+        *(
+            (f"{what} of {each.address}", each.link)
+            for what, found in (("neighbour entry", sight.neighbours), ("permission to send", sight.sources))
+            for each in found
+            if leased.get(each.address) != each.link
+        ),
+        *((f"rule {each.priority}", each.address) for each in sight.rules if each.address not in leased),
+        *(("port of the node", address) for address in sight.forwards - leased.keys()),
+        *(("tracked connection", address) for address in sight.tracked - leased.keys()),
+    ]
+    for subject, about in sorted(orphans):
+        yield Breach("I4", subject, f"about {about}, of no lease", "the agent should have removed it: see its log")
+
+
+def pools_add_up(picture: Picture) -> Iterator[Breach]:
+    """I5: every address of a pool is free, used, cooling, reserved or unavailable, and what is used is leased."""
+    for name, book in picture.pools.items():
+        total = book.free + book.used + book.cooling + book.reserved + book.unavailable
+        if total != book.size or min(book) < 0:
+            yield Breach("I5", f"pool {name}", f"{book} does not add up", "restart the agent, and report it")
+    used, held = sum(book.used for book in picture.pools.values()), sum(map(len, picture.leases.values()))
+    if used > held:
+        told = f"{used} addresses are used and {held} leased"
+        yield Breach("I5", "pools", told, "restart the agent, which takes leases from its store, and report it")
+
+
+def advertised_is_owned(picture: Picture) -> Iterator[Breach]:
+    """I6: peers are told of what the node owns and of nothing else; what is leased is the cloud's to lease."""
+    if picture.owned is not None:
+        for prefix in sorted(picture.advertised ^ picture.owned):
+            told = "advertised and not owned" if prefix in picture.advertised else "owned and not advertised"
+            yield Breach("I6", prefix, told, "compare 'terway-edge bgp peers' with the Node objects")
+    if picture.cloud is not None:
+        for key, held in picture.leases.items():
+            for address in sorted(held - picture.cloud.keys()):
+                told = f"{_text(key)} leases it, but no ENI of this instance has it"
+                yield Breach("I6", address, told, "compare with the cloud's console, and see 'terway-edge status'")
+
+
+def rested(picture: Picture) -> Iterator[Breach]:
+    """I7: an address rests for the cool-down before another pod gets it."""
+    for reuse in picture.reuses:
+        if reuse.distance < picture.cooldown:
+            told = f"{_text(reuse.after)} got it {reuse.distance:.2f} s after {_text(reuse.before)}"
+            yield Breach("I7", reuse.address, told, f"the cool-down is {picture.cooldown:g} s")
+
+
+def store_replays(picture: Picture) -> Iterator[Breach]:
+    """I8: what is in the store's file leads to the leases that are in force."""
+    if picture.replayed is None:
+        return
+    for key in sorted(picture.replayed.keys() | picture.leases.keys()):
+        stored, held = picture.replayed.get(key), picture.leases.get(key)
+        if stored != held:
+            told = f"the store says {_list(stored)}, the agent {_list(held)}"
+            yield Breach("I8", _text(key), told, "a restart would change it: look at the store's journal")
+
+
+INVARIANTS = (
+    one_owner,
+    exact_lease,
+    leases_are_live,
+    nothing_left,
+    pools_add_up,
+    advertised_is_owned,
+    rested,
+    store_replays,
+)
+
+
+def _text(key: Key) -> str:
+    return f"{key[0]}/{key[1]}"
+
+
+def _list(addresses: Iterable[str] | None) -> str:
+    return "nothing" if addresses is None else ", ".join(sorted(addresses))

@@ -1,0 +1,83 @@
+"""Cases that befall the agent's files: a damaged journal, a full disk."""
+
+from __future__ import annotations
+
+import time
+
+from terway_edge.torture.case import Case, wild
+from terway_edge.torture.ends import settle_add
+from terway_edge.torture.kubelet import Kubelet
+from terway_edge.torture.node import fill
+from terway_edge.torture.process import POLL, READY_LIMIT
+from terway_edge.torture.script import Act
+
+DAMAGES = ("torn", "one bit", "zeroed", "empty", "gone", "garbage at the end", "garbage at the begin")
+
+
+def damage(kubelet: Kubelet, act: Act) -> None:
+    """While the agent is down its journal comes to harm: nobody loses or shares an address."""
+    kubelet.some_pod(act.slot)
+    kubelet.agent.kill()
+    journal = kubelet.node.journal
+    if act.detail == "gone":
+        journal.unlink()
+    else:
+        journal.write_bytes(damaged(journal.read_bytes(), act.detail, act.dice[0]))
+    kubelet.agent.start()
+    kubelet.agent.wait_ready()
+
+
+def damaged(data: bytes, how: str, chance: float) -> bytes:
+    """`chance`, in [0, 1), says where."""
+    place = int(chance * len(data))
+    match how:
+        case "torn":
+            return data[:place]
+        case "one bit":
+            return data[:place] + bytes([data[place] ^ 1 << int(chance * 1000) % 8]) + data[place + 1 :]
+        case "zeroed":
+            return data[:place] + bytes(len(data) - place)
+        case "garbage at the end":
+            return data + bytes(range(256))
+        case "garbage at the begin":
+            return bytes(range(256)) + data
+    return b""
+
+
+def full_disk(kubelet: Kubelet, act: Act) -> None:
+    """Calls that need a record fail or succeed, and are repeated when there is room; an agent may refuse to start."""
+    old, pod = kubelet.some_pod(act.slot), kubelet.new_pod()
+    filler = fill(kubelet.agent.state_dir)
+    try:
+        if act.detail == "at a start":
+            kubelet.agent.kill()
+            kubelet.agent.start()
+            _wait_started(kubelet)
+        answer = kubelet.end_add(pod, kubelet.begin_add(pod, budget=2.0))
+        began = time.monotonic()
+        is_deleted = old is not None and kubelet.shim.start("DEL", old).finish().ok
+    finally:
+        filler.unlink()
+    if not kubelet.agent.runs():
+        kubelet.agent.start()
+        kubelet.agent.wait_ready()
+    if old is not None:
+        if is_deleted:
+            kubelet.note_deleted(old, began)
+        else:
+            kubelet.delete(old)
+        kubelet.remove(old)
+    settle_add(kubelet, act, pod, answer)
+
+
+def _wait_started(kubelet: Kubelet) -> None:
+    """Until it serves, or has ended."""
+    deadline = time.monotonic() + READY_LIMIT
+    while kubelet.agent.runs() and not kubelet.agent.is_ready() and time.monotonic() < deadline:
+        time.sleep(POLL)
+
+
+CASES: dict[str, Case] = {
+    "damaged journal": wild(damage, *DAMAGES, weight=3),
+    "full disk": wild(full_disk, "while serving", "at a start", weight=2),
+}

@@ -1,0 +1,59 @@
+"""Cases in which somebody else on the node meddles with what is ours, and namespaces go without a DEL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from terway_edge.core.names import link_name
+from terway_edge.torture.books import Pod
+from terway_edge.torture.case import Case, calm, wild
+from terway_edge.torture.kubelet import Kubelet
+from terway_edge.torture.script import Act
+
+Lines = Callable[[str, Pod], list[str]]
+"""Commands, by the name of a pod's host link, and the pod."""
+
+SHARED: Mapping[str, Lines] = {
+    "all routes of ours": lambda _link, _pod: [
+        "ip -4 route flush table all proto 158",
+        "ip -6 route flush table all proto 158",
+    ],
+    "routes of a pod": lambda link, _pod: [f"ip -4 route flush dev {link}", f"ip -6 route flush dev {link}"],
+    "neighbours of a pod": lambda link, _pod: [f"ip neighbour flush dev {link} nud permanent"],
+    "link of a pod down": lambda link, _pod: [f"ip link set {link} down"],
+    "link of a pod down and up": lambda link, _pod: [f"ip link set {link} down", f"ip link set {link} up"],
+    "our nftables": lambda _link, _pod: ["nft delete table inet terway_edge"],
+    "everybody's nftables": lambda _link, _pod: ["nft flush ruleset"],
+    "rules": lambda _link, _pod: ["ip -4 rule flush protocol 158", "ip -6 rule flush protocol 158"],
+}
+
+
+def meddle(kubelet: Kubelet, act: Act) -> None:
+    pod = kubelet.some_pod(act.slot)
+    if pod is not None:
+        kubelet.node.run(*SHARED[act.detail](link_name(pod.key), pod))
+
+
+def unplug(kubelet: Kubelet, act: Act) -> None:
+    """Nobody but its runtime can give a pod a new link: CHECK says so, and then the pod goes."""
+    pod = kubelet.some_pod(act.slot)
+    if pod is None:
+        return
+    kubelet.node.run(f"ip link delete {link_name(pod.key)}")
+    answer = kubelet.shim.start("CHECK", pod).finish()
+    kubelet.expect(not answer.ok, f"of {pod.name}, whose link is gone: {answer}")
+    kubelet.stop_pod(pod)
+
+
+def lose(kubelet: Kubelet, act: Act) -> None:
+    """The namespace goes, and no DEL comes: the agent finds out."""
+    pod = kubelet.some_pod(act.slot)
+    if pod is not None:
+        kubelet.lose(pod)
+
+
+CASES: dict[str, Case] = {
+    "somebody removes": calm(meddle, *SHARED, weight=3),
+    "somebody deletes a pod's link": calm(unplug),
+    "namespace gone without DEL": wild(lose, weight=2),
+}

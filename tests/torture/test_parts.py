@@ -1,0 +1,146 @@
+"""Books, damages, measures and reports of a torture: what needs no node."""
+
+import json
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from terway_edge.agent.records import replay
+from terway_edge.core.failpoints import NAMES, _is_meant
+from terway_edge.torture.books import Books
+from terway_edge.torture.case import KINDS
+from terway_edge.torture.failing import details
+from terway_edge.torture.files import DAMAGES, damaged
+from terway_edge.torture.measuring import leaks
+from terway_edge.torture.ordeal import Record, Tally
+from terway_edge.torture.process import Usage
+from terway_edge.torture.report import as_json, as_text, verdict
+from terway_edge.torture.shim import Answer
+
+
+def granted(books, address="10.0.0.2", **options):
+    pod = books.new_pod(**options)
+    books.granted(pod, json.dumps({"ips": [{"address": f"{address}/32"}]}))
+    return pod
+
+
+# --- books --------------------------------------------------------------------------------------------------------
+
+
+def test_an_address_that_comes_back_to_another_pod_is_noted():
+    books = Books("x")
+    first = granted(books)
+    books.given_back(first, since=0.0)
+    second = granted(books)
+    [reuse] = books.reuses
+    assert (reuse.address, reuse.before, reuse.after) == ("10.0.0.2", first.key, second.key)
+    assert reuse.distance > 0
+
+
+def test_the_same_pod_may_have_its_address_back():
+    books = Books("x")
+    first = granted(books)
+    books.given_back(first, since=0.0)
+    granted(books, same_as=first)
+    assert books.reuses == []
+
+
+def test_sandboxes_have_ids_and_namespaces_of_their_own():
+    books = Books("x")
+    one = books.new_pod(port=30001)
+    two = books.new_pod(same_as=one)
+    assert (one.uid, one.name, one.port) == (two.uid, two.name, two.port)
+    assert one.key != two.key
+    assert one.netns != two.netns
+
+
+@pytest.mark.parametrize("answer", ["", "{}", '{"ips": [{}]}'])
+def test_what_is_no_result_is_an_error(answer):
+    books = Books("x")
+    with pytest.raises((ValueError, KeyError)):
+        books.granted(books.new_pod(), answer)
+
+
+# --- damages ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", sorted({*DAMAGES} - {"gone"}))
+@given(data=st.binary(min_size=1, max_size=200), chance=st.floats(0, 1, exclude_max=True))
+def test_a_damage_changes_the_file(how, data, chance):
+    changed = damaged(data, how, chance)
+    assert changed != data or (how == "zeroed" and not any(data[int(chance * len(data)) :]))
+
+
+def test_a_damage_is_one_that_the_store_tells_of():
+    sound = b"".join([b"line\n"] * 3)
+    assert replay(damaged(sound, "garbage at the end", 0.5), "boot").damage
+
+
+# --- failpoints ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_point_of_a_node_is_killed_stopped_and_delayed(kind):
+    lines = {tuple(line.split()) for line in details(kind)}
+    elsewhere = ("cache", "eni" if kind == "edge" else "bgp")
+    for name in NAMES:
+        assert ((name, "kill") in lines) == (not name.startswith(elsewhere))
+    assert all(_is_meant(name, action) for name, action in lines)
+
+
+# --- measures -----------------------------------------------------------------------------------------------------
+
+BEGIN = Usage(20, 15, 40_000)
+
+
+@pytest.mark.parametrize("now", [BEGIN, Usage(22, 17, 41_999), Usage(5, 5, 10)])
+def test_what_is_given_back_is_no_leak(now):
+    assert leaks(BEGIN, now) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "about"),
+    [(Usage(23, 15, 40_000), "descriptors"), (Usage(20, 18, 40_000), "threads"), (Usage(20, 15, 42_100), "memory")],
+)
+def test_what_is_kept_is_a_leak(now, about):
+    [complaint] = leaks(BEGIN, now)
+    assert about in complaint
+
+
+# --- reports ------------------------------------------------------------------------------------------------------
+
+
+def record(*troubles):
+    made = Record(
+        "edge", 7, {"ADD": Tally(3, len(troubles), 0.25, "x", "y")}, deque(["   1 ADD: 0.1 s"]), list(troubles)
+    )
+    made.acts, made.evidence = 12, "/tmp/there"
+    return made
+
+
+def test_a_sound_run_is_ok_and_names_its_seed():
+    assert verdict([record()]) == "OK: 12 acts, 0 s; seeds: edge 7"
+    assert "again:" not in as_text([record()])
+
+
+def test_a_breach_is_told_with_its_history_and_the_command_that_repeats_it():
+    text = as_text([record("I1 10.0.0.2: two owners")])
+    for part in ("I1 10.0.0.2: two owners", "1 ADD: 0.1 s", "/tmp/there", "--node edge --seed 7 --acts 12", "BROKEN"):
+        assert part in text
+
+
+def test_scripts_get_the_same():
+    told = json.loads(as_json([record("I1"), record()]))
+    assert told["ok"] is False
+    assert told["nodes"][0]["troubles"] == ["I1"]
+    assert told["nodes"][0]["cases"] == {
+        "ADD": {"tries": 3, "broken": 1, "slowest": 0.25, "after": "x", "for_lack_of": "y"}
+    }
+    assert told["nodes"][1]["history"] == []
+
+
+def test_an_answer_reads_as_a_sentence():
+    assert str(Answer("ADD", 0, "{}", 0, 0.5)) == "ADD after 0.50 s: success"
+    assert str(Answer("DEL", 1, "no\n", -1, 0.5)) == "DEL after 0.50 s: status 1, code -1: no"
