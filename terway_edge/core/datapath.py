@@ -46,6 +46,16 @@ HOST_CONF4 = (
     *((conf, 0) for conf in (PROXY_ARP, ACCEPT_REDIRECTS, SEND_REDIRECTS, ACCEPT_SOURCE_ROUTE, ARP_ACCEPT)),
 )
 HOST_CONF6 = ("accept_ra", "accept_redirects")
+KEYS4 = {
+    FORWARDING: "forwarding",
+    PROXY_ARP: "proxy_arp",
+    ACCEPT_REDIRECTS: "accept_redirects",
+    SEND_REDIRECTS: "send_redirects",
+    RP_FILTER: "rp_filter",
+    ACCEPT_SOURCE_ROUTE: "accept_source_route",
+    ARP_ACCEPT: "arp_accept",
+}
+"""The sysctl that each of HOST_CONF4 is."""
 POD_CONF4 = ((ARP_NOTIFY, 1), (ACCEPT_REDIRECTS, 0))
 
 LATENCY = 0.025  # seconds a packet may wait in the token bucket
@@ -113,6 +123,13 @@ def host_items(lease: Lease, host_link: int) -> list[Item]:
         items.append(FibRoute(address.host, link=host_link))
         items.append(Neighbour(host_link, address, pod_mac))
     return items
+
+
+def host_settings(lease: Lease) -> list[Sysctl]:
+    """How the host end of a lease's link is set by `attach_plan`, and is to stay."""
+    name = link_name(lease.key)
+    conf4 = [Sysctl(f"ipv4/conf/{name}/{KEYS4[number]}", str(value)) for number, value in HOST_CONF4]
+    return [*conf4, *(Sysctl(f"ipv6/conf/{name}/{key}", "0") for key in HOST_CONF6)]
 
 
 def detach_plan(lease: Lease, rules: Iterable[Rule] = ()) -> Plan:

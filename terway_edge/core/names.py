@@ -6,6 +6,8 @@ from functools import lru_cache
 from hashlib import sha1
 
 LINK_PREFIX = "tw"
+HOST_OCTET = 0x02
+"""The first octet of every host end's MAC."""
 ALIAS_BYTES = 255  # IFALIASZ of the kernel, less its final NUL
 
 Key = tuple[str, str]
@@ -20,7 +22,7 @@ def link_name(key: Key) -> str:
 def link_macs(key: Key) -> tuple[bytes, bytes]:
     """(host MAC, pod MAC): unicast and locally administered, chosen by us so that nothing need be read back."""
     digest = _digest(key)
-    return b"\x02" + digest[10:15], b"\x06" + digest[10:15]
+    return bytes([HOST_OCTET]) + digest[10:15], b"\x06" + digest[10:15]
 
 
 def link_alias(key: Key) -> str:

@@ -137,6 +137,15 @@ class Sysctl(NamedTuple):
     when: str = ""
 
 
+class Setting(NamedTuple):
+    """A switch of a link as a notification tells it, `key` being forwarding or rp_filter; `link` 0 is that of `all`."""
+
+    link: int
+    family: int
+    key: str
+    value: int
+
+
 class Shaping(NamedTuple):
     """Token bucket at a link's root: `rate` bytes/s, `burst` and `limit` bytes (tc-tbf(8)). Only REPLACE."""
 

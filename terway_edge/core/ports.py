@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.models import Lease, Node
 from terway_edge.core.names import Key
-from terway_edge.core.plans import Failure, FibRoute, Link, LinkAddress, Neighbour, Netns, Plan, Rule, Where
+from terway_edge.core.plans import (
+    Failure,
+    FibRoute,
+    Link,
+    LinkAddress,
+    Neighbour,
+    Netns,
+    Plan,
+    Rule,
+    Setting,
+    Sysctl,
+    Where,
+)
 from terway_edge.core.secret import Secret
 
 if TYPE_CHECKING:  # the settings' library, which not every process needs
@@ -29,6 +41,7 @@ class Happening(StrEnum):
     NEIGHBOUR_REMOVED = "neighbour removed"
     ADDRESS_CHANGED = "address changed"
     LINK_CHANGED = "link changed"
+    SETTING_CHANGED = "setting changed"
     OVERRUN = "overrun"
 
 
@@ -36,11 +49,12 @@ class KernelEvent(NamedTuple):
     """A change in the host namespace made by somebody else. OVERRUN: events were lost, look at everything.
 
     Of a removed neighbour the kernel tells neither the MAC, which is empty here, nor who removed it: our own removals
-    are told as well.
+    are told as well. Of settings it is told that forwarding was switched off or rp_filter on, whoever did that; other
+    sysctls change without an event.
     """
 
     what: Happening
-    item: FibRoute | Rule | Neighbour | LinkAddress | Link | None = None
+    item: FibRoute | Rule | Neighbour | LinkAddress | Link | Setting | None = None
 
 
 class Closable(Protocol):
@@ -52,10 +66,15 @@ class Kernel(Protocol):
 
     def apply(self, plan: Plan) -> tuple[Failure, ...]:
         """Make the changes. An atomic plan raises KernelError after undoing everything, or returns ();
-        one that is not atomic returns the failures."""
+        one that is not atomic returns the failures. What an atomic plan plugged in takes packets, and can send them,
+        when this returns."""
 
     def dump(self, kind: type[Dumped], where: Where = Where()) -> list[Dumped]:  # noqa: B008 - an immutable tuple
         """What the kernel has now. Raises KernelError."""
+
+    def deviations(self, wanted: Iterable[Sysctl]) -> list[Sysctl]:
+        """Those of the host's sysctls that have another value, or the one that `when` says. What is not there does not
+        count. Raises KernelError."""
 
     def prove(self, netns: Netns) -> None:
         """Raises Refused, code INVALID_NETNS, if there is no network namespace that a pod may be in: none at all, or
@@ -111,8 +130,10 @@ class Firewall(Protocol):
     """Our own packet filter table; nobody else's is ever touched. Thread-safe."""
 
     def set_masquerade(self, wanted: Masquerade | None) -> None:
-        """Masquerade exactly this, None: nothing; equal input with an intact table changes nothing. Forwards stay.
-        Raises KernelError."""
+        """Masquerade exactly this, None: nothing; equal input writes nothing. Forwards stay. Raises KernelError."""
+
+    def mend_masquerade(self) -> bool:
+        """Put right what others changed of masquerading; whether there was something. Raises KernelError."""
 
     def set_forwards(self, wanted: Collection[Forward]) -> None:
         """Forward exactly this; only what differs from the last call, or from the kernel at the first, is written.
@@ -137,6 +158,10 @@ class Firewall(Protocol):
     def sources(self) -> frozenset[Source] | None:
         """What is really let in, read from the kernel; None while rules of ours are missing or not as they were,
         or something of a source alone is. Raises KernelError."""
+
+    def watch(self, changed: Callable[[], None]) -> Closable:
+        """Call `changed` from a thread of the firewall's own when others have changed a table of ours, or may have,
+        until closed. Raises KernelError."""
 
     def remove(self) -> None:
         """Remove our tables; missing ones are success."""
@@ -247,7 +272,7 @@ class NoAnnotations:
     """`Annotations` of a cluster that takes none."""
 
     def write_annotation(self, annotation: Annotation) -> None:
-        pass
+        """Nothing."""
 
 
 class Problem(NamedTuple):

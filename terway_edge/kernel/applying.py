@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from errno import EADDRNOTAVAIL, EBUSY, EEXIST, ENODEV, ENOENT, ESRCH
 from itertools import groupby
 from operator import itemgetter
@@ -12,8 +12,21 @@ from os import close
 from pathlib import Path
 
 from terway_edge.core.errors import EdgeError, KernelError
-from terway_edge.core.plans import HOST, Change, Failure, Item, Netns, Plan, Rule, Step, Sysctl, Verb, Veth
-from terway_edge.kernel import decode, links, sysctls
+from terway_edge.core.plans import (
+    HOST,
+    Change,
+    Failure,
+    Item,
+    LinkAddress,
+    Netns,
+    Plan,
+    Rule,
+    Step,
+    Sysctl,
+    Verb,
+    Veth,
+)
+from terway_edge.kernel import decode, late, links, sysctls
 from terway_edge.kernel.departing import Departing
 from terway_edge.kernel.netlink import BATCH, NetlinkSocket, Refusal
 from terway_edge.kernel.netns import inside, open_pods
@@ -40,6 +53,10 @@ class Applier:
         self._departing = departing
         self._encode = encode
         self._proc_sys_net = proc_sys_net
+        self._host_sysctls = sysctls.HostSysctls(sockets.netns, proc_sys_net)
+
+    def close(self) -> None:
+        self._host_sysctls.close()
 
     def apply(self, plan: Plan) -> tuple[Failure, ...]:
         """As ports.Kernel.apply."""
@@ -58,9 +75,10 @@ class Applier:
     def _open_all(self, plan: Plan, netns: dict[Netns, int]) -> None:
         """Descriptors of all namespaces of the plan, before anything is changed. Raises Refused."""
         netns[HOST] = self._sockets.netns
-        for named in _namespaces(plan):
-            if named not in netns:
-                netns[named] = open_pods(named, self._sockets.netns)
+        for step in plan.steps:
+            for named in (step.netns, *[item.netns for _, item in step.changes if type(item) is Veth]):
+                if named not in netns:
+                    netns[named] = open_pods(named, self._sockets.identity)
 
     def _make_or_undo(self, plan: Plan, netns: dict[Netns, int]) -> None:
         done: list[Done] = []
@@ -68,6 +86,7 @@ class Applier:
             for step in plan.steps:
                 if failures := self._make(step, netns, done):
                     raise _error(failures[0])
+            self._await_links(done)
         except BaseException as error:
             if left := self._undo(done):
                 _log.error("%s; left behind: %s", error, "; ".join(left))
@@ -77,8 +96,10 @@ class Applier:
         """Make the changes of a step. With `done`, which takes what was added, stop at the first part that fails."""
         descriptor = netns[step.netns]
         failures: list[Failure] = []
-        has_sysctls = any(type(change.item) is Sysctl for change in step.changes)
-        write = (lambda: failures.extend(_write_sysctls(step, self._proc_sys_net))) if has_sysctls else None
+        written = [change for change in step.changes if type(change.item) is Sysctl]
+        if descriptor == self._sockets.netns and len(written) == len(step.changes):
+            return self._write(written, descriptor)
+        write = (lambda: failures.extend(self._write(written, descriptor))) if written else None
         with self._socket(descriptor, write) as endpoint:
             nameless: Change | None = None
             for batch in _batches(step.changes):
@@ -95,6 +116,8 @@ class Applier:
             if nameless is not None and not (failures and done is not None):
                 refused = self._send(endpoint, [], netns, nameless)
                 failures += [_failure(endpoint, nameless, refusal) for refusal in refused.values()]
+            if done is not None and not failures:
+                _await_addresses(endpoint, step)
         return failures
 
     def _send(
@@ -116,20 +139,36 @@ class Applier:
         refusals = {refusal.seq - first: refusal for refusal in endpoint.change(messages)}
         return {at: refusal for at, refusal in refusals.items() if at < 0 or not _forgiven(batch[at], refusal.errno)}
 
-    @contextmanager
-    def _socket(self, descriptor: int, meanwhile: Callable[[], None] | None = None) -> Iterator[NetlinkSocket]:
-        """A socket in a namespace; `meanwhile` is done inside too."""
-        if descriptor == self._sockets.netns:
-            if meanwhile is not None:
-                inside(descriptor, meanwhile)
-            with self._sockets.lend() as endpoint:
-                yield endpoint
-            return
-        endpoint = inside(descriptor, lambda: _open_after(meanwhile))
-        try:
-            yield endpoint
-        finally:
-            endpoint.close()
+    def _socket(
+        self, descriptor: int, meanwhile: Callable[[], None] | None = None
+    ) -> AbstractContextManager[NetlinkSocket]:
+        """A socket in a namespace; `meanwhile` is done inside too, if it is a pod's, else where the thread is."""
+        if descriptor != self._sockets.netns:
+            return inside(descriptor, lambda: _open_after(meanwhile))
+        if meanwhile is not None:
+            meanwhile()
+        return self._sockets.lend()
+
+    def _write(self, changes: Iterable[Change], descriptor: int) -> list[Failure]:
+        """Write sysctls, those of pods in the namespace of the calling thread."""
+        failures = []
+        is_hosts = descriptor == self._sockets.netns
+        for change, sysctl in [(change, change.item) for change in changes if isinstance(change.item, Sysctl)]:
+            only(Verb.REPLACE, change.verb, sysctl)
+            try:
+                if is_hosts:
+                    self._host_sysctls.write(sysctl)
+                else:
+                    sysctls.write(sysctl, self._proc_sys_net)
+            except OSError as error:
+                failures.append(Failure(change, error.errno or 0, error.strerror or str(error)))
+        return failures
+
+    def _await_links(self, done: list[Done]) -> None:
+        for descriptor, veth in [(at, item) for at, (_, item) in done if type(item) is Veth]:
+            with self._socket(descriptor) as endpoint:
+                if not late.await_link(endpoint, veth.link):
+                    _log.warning("link %s has a carrier, but may lose what is sent to it", veth.name)
 
     def _undo(self, done: list[Done]) -> list[str]:
         """Remove what was added, last first; returns in words what could not be removed."""
@@ -157,14 +196,6 @@ class Applier:
         return self._encode(Verb.REMOVE, item, seq)
 
 
-def _namespaces(plan: Plan) -> Iterator[Netns]:
-    for step in plan.steps:
-        yield step.netns
-        for _, item in step.changes:
-            if type(item) is Veth:
-                yield item.netns
-
-
 def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
     """Changes for one sendto(2) each. A veth ends a batch: what follows needs to know whether it came to be."""
     batch: list[Change] = []
@@ -179,22 +210,16 @@ def _batches(changes: Iterable[Change]) -> Iterator[list[Change]]:
         yield batch
 
 
+def _await_addresses(endpoint: NetlinkSocket, step: Step) -> None:
+    for address in [item.address for _, item in step.changes if type(item) is LinkAddress]:
+        if address.family == 6 and not late.await_address(endpoint, address):
+            _log.warning("address %s is not in use yet, and may lose what is sent to it", address)
+
+
 def _open_after(meanwhile: Callable[[], None] | None) -> NetlinkSocket:
     if meanwhile is not None:
         meanwhile()
     return NetlinkSocket()
-
-
-def _write_sysctls(step: Step, root: Path) -> list[Failure]:
-    """Write them in the namespace of the calling thread."""
-    failures = []
-    for change, sysctl in [(change, change.item) for change in step.changes if isinstance(change.item, Sysctl)]:
-        only(Verb.REPLACE, change.verb, sysctl)
-        try:
-            sysctls.write(sysctl, root)
-        except OSError as error:
-            failures.append(Failure(change, error.errno or 0, error.strerror or str(error)))
-    return failures
 
 
 def _forgiven(change: Change, errno: int) -> bool:

@@ -8,12 +8,13 @@ The one exception is a multipath route of somebody else: it is shown with its fi
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from socket import AF_INET, AF_INET6
 from struct import Struct
 
 from terway_edge.core.addresses import Address, Prefix
-from terway_edge.core.plans import FibRoute, Link, LinkAddress, Neighbour, RouteKind, Rule
+from terway_edge.core.plans import FibRoute, Link, LinkAddress, Neighbour, RouteKind, Rule, Setting
 from terway_edge.kernel.uapi import (
     FR_ACT_TO_TBL,
     FRA_DST,
@@ -23,6 +24,7 @@ from terway_edge.kernel.uapi import (
     FRA_SRC,
     FRA_SUPPRESS_PREFIXLEN,
     FRA_TABLE,
+    IF_OPER_UP,
     IFA_ADDRESS,
     IFA_LOCAL,
     IFF_LOOPBACK,
@@ -35,9 +37,14 @@ from terway_edge.kernel.uapi import (
     IFLA_INFO_KIND,
     IFLA_LINKINFO,
     IFLA_MTU,
+    IFLA_OPERSTATE,
     IP6_RT_PRIO_USER,
     NDA_DST,
     NDA_LLADDR,
+    NETCONFA_FORWARDING,
+    NETCONFA_IFINDEX,
+    NETCONFA_IFINDEX_ALL,
+    NETCONFA_RP_FILTER,
     NUD_PERMANENT,
     RTA_DST,
     RTA_GATEWAY,
@@ -48,6 +55,7 @@ from terway_edge.kernel.uapi import (
     RTA_TABLE,
     RTA_VIA,
     RTM_F_CLONED,
+    RTN_LOCAL,
     RTN_UNICAST,
     RTN_UNREACHABLE,
     RTNH_F_ONLINK,
@@ -57,6 +65,7 @@ from terway_edge.kernel.wire import IFADDR, IFINFO, NDMSG, RTMSG, U32, attribute
 FAMILIES = {AF_INET.value: 4, AF_INET6.value: 6}
 _KINDS = {RTN_UNICAST: RouteKind.UNICAST, RTN_UNREACHABLE: RouteKind.UNREACHABLE}
 _RULE_ATTRIBUTES = {FRA_DST, FRA_SRC, FRA_PRIORITY, FRA_TABLE, FRA_PROTOCOL, FRA_PAD}
+_SETTINGS = {NETCONFA_FORWARDING: "forwarding", NETCONFA_RP_FILTER: "rp_filter"}
 _NO_SUPPRESSION = b"\xff" * 4
 _ATTRIBUTE = Struct("=HHI")  # length, type, first word of the payload: no route attribute is shorter
 _NEXT_HOP = Struct("=HBBI")  # rtnexthop: length, flags, hops, index; attributes follow
@@ -131,6 +140,19 @@ def link(data: bytes, start: int, end: int) -> Link:
     )
 
 
+def is_late(data: bytes, start: int, end: int) -> bool:
+    """Whether a link's operational state (RFC 2863) has not followed its carrier yet."""
+    if not IFINFO.unpack_from(data, start)[3] & IFF_LOWER_UP:
+        return False
+    found = attributes(data, start + IFINFO.size, end)
+    return next((payload[0] != IF_OPER_UP for kind, payload in found if kind == IFLA_OPERSTATE), False)
+
+
+def leads_away(data: bytes, start: int, end: int) -> bool:
+    """Whether the route to an address, as the kernel found it, is not a local one."""
+    return bool(RTMSG.unpack_from(data, start)[7] != RTN_LOCAL)
+
+
 def address(data: bytes, start: int, end: int) -> LinkAddress | None:
     family, length, _, _, index = IFADDR.unpack_from(data, start)
     if family not in FAMILIES:
@@ -153,6 +175,17 @@ def any_neighbour(data: bytes, start: int, end: int) -> Neighbour | None:
     if family not in FAMILIES or NDA_DST not in found:
         return None
     return Neighbour(index, Address.unpack(found[NDA_DST]), found.get(NDA_LLADDR, b""))
+
+
+def setting(data: bytes, start: int, end: int) -> Setting | None:
+    """A change of forwarding or rp_filter; None for what a new link has, which is told all at once, and for `default`,
+    which concerns links that are yet to come."""
+    found = dict(attributes(data, start + 4, end))
+    link = int.from_bytes(found[NETCONFA_IFINDEX], sys.byteorder, signed=True)
+    keys = [key for key in _SETTINGS if key in found]
+    if data[start] not in FAMILIES or len(keys) != 1 or link < NETCONFA_IFINDEX_ALL:
+        return None
+    return Setting(max(link, 0), FAMILIES[data[start]], _SETTINGS[keys[0]], _number(found[keys[0]]))
 
 
 def rule(data: bytes, start: int, end: int) -> Rule | None:

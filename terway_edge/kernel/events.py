@@ -3,7 +3,7 @@
 Most of our own doing never comes here (`filter.py`). Notifications carry the port id of the socket that asked for the
 change, so ours are known. Some have no sender: those of links, and of what goes with a link. There our own plugging
 and unplugging is told from a stranger's doing by what the link is: a link of ours (name and alias prove it) matters
-only once it is down or deleted without being on its way out by our own hand.
+only once it is down, deleted or has another MAC, without being on its way out by our own hand.
 
 The kernel drops IPv4 routes without a word when a link goes down or loses an address: LINK_CHANGED and
 ADDRESS_CHANGED are the only notice there is of that.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from terway_edge.core.names import LINK_PREFIX, is_own_link
+from terway_edge.core.names import LINK_PREFIX, is_own_link, key_of_alias, link_macs
 from terway_edge.core.plans import Link
 from terway_edge.core.ports import Happening, KernelEvent
 from terway_edge.kernel import decode
@@ -26,6 +26,7 @@ from terway_edge.kernel.uapi import (
     RTM_DELRULE,
     RTM_NEWADDR,
     RTM_NEWLINK,
+    RTM_NEWNETCONF,
     RTM_NEWROUTE,
     RTPROT_KERNEL,
 )
@@ -50,6 +51,8 @@ class Interpreter:
             return self._link(kind, decode.link(data, start, end), own)
         if kind == RTM_DELNEIGH:
             return self._neighbour(data, start, end)
+        if kind == RTM_NEWNETCONF:
+            return self._setting(data, start, end)
         if own:
             return None
         if kind in (RTM_NEWADDR, RTM_DELADDR):
@@ -67,7 +70,8 @@ class Interpreter:
 
     def _link(self, kind: int, link: Link, own: bool) -> KernelEvent | None:
         if _is_ours(link):
-            matters = bool(link.alias) and (kind == RTM_DELLINK or not link.up) and link.ifindex not in self._departing
+            is_hit = kind == RTM_DELLINK or not link.up or _has_another_mac(link)
+            matters = bool(link.alias) and is_hit and link.ifindex not in self._departing
             return KernelEvent(Happening.LINK_CHANGED, link) if matters and not own else None
         before = self._links.get(link.ifindex)
         if kind == RTM_DELLINK:
@@ -81,6 +85,11 @@ class Interpreter:
         address = decode.address(data, start, end)
         return KernelEvent(Happening.ADDRESS_CHANGED, address) if address else None
 
+    def _setting(self, data: bytes, start: int, end: int) -> KernelEvent | None:
+        """Who changed it the kernel does not say; what pods need is never told by the filter."""
+        setting = decode.setting(data, start, end)
+        return KernelEvent(Happening.SETTING_CHANGED, setting) if setting else None
+
     def _neighbour(self, data: bytes, start: int, end: int) -> KernelEvent | None:
         """The kernel names neither who removed an entry nor what MAC it had."""
         entry = decode.any_neighbour(data, start, end)
@@ -93,6 +102,11 @@ def _is_ours(link: Link) -> bool:
     """A veth with our kind of name and no alias yet is one that is just being made."""
     unnamed = link.kind == "veth" and not link.alias and link.name.startswith(LINK_PREFIX)
     return unnamed or is_own_link(link.name, link.alias)
+
+
+def _has_another_mac(link: Link) -> bool:
+    key = key_of_alias(link.alias)
+    return key is not None and link.mac != link_macs(key)[0]
 
 
 def _told(link: Link) -> tuple[str, bytes, int, bool, bool]:

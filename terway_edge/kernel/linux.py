@@ -10,14 +10,14 @@ from typing import Literal
 
 from terway_edge.core.addresses import Address
 from terway_edge.core.names import Key
-from terway_edge.core.plans import HOST, Failure, Netns, Plan, Veth, Where
+from terway_edge.core.plans import HOST, Failure, Netns, Plan, Sysctl, Veth, Where
 from terway_edge.core.ports import Closable, Dumped, KernelEvent
 from terway_edge.kernel import packed, sysctls
 from terway_edge.kernel.applying import Applier
 from terway_edge.kernel.departing import Departing
 from terway_edge.kernel.dumps import dump
 from terway_edge.kernel.monitor import Monitor
-from terway_edge.kernel.netlink import NetlinkSocket
+from terway_edge.kernel.netlink import NetlinkSocket, broken
 from terway_edge.kernel.netns import inside, open_netns, open_pods
 from terway_edge.kernel.packed import Encode
 from terway_edge.kernel.reaper import Reaper
@@ -47,6 +47,7 @@ class LinuxKernel:
         self._netns = open_netns(netns)
         self._sockets = HostSockets(self._netns)
         self._departing = Departing()
+        self._proc_sys_net = proc_sys_net
         self._applier = Applier(self._sockets, self._departing, _encoder(encoder), proc_sys_net)
         self._reaper = Reaper(self._sockets, self._departing, self._is_plugging)
         self._monitor: Monitor | None = None
@@ -83,8 +84,11 @@ class LinuxKernel:
         finally:
             endpoint.close()
 
+    def deviations(self, wanted: Iterable[Sysctl]) -> list[Sysctl]:
+        return inside(self._netns, lambda: [each for each in wanted if self._deviates(each)])
+
     def prove(self, netns: Netns) -> None:
-        os.close(open_pods(netns, self._sockets.netns))
+        os.close(open_pods(netns, self._sockets.identity))
 
     def unplug(self, keys: Iterable[Key]) -> None:
         self._reaper.unplug(keys)
@@ -106,17 +110,24 @@ class LinuxKernel:
         if self._monitor is not None:
             self._monitor.close()
         self._reaper.close()
+        self._applier.close()
         self._sockets.close()
         if self._netns >= 0:
             os.close(self._netns)
             self._netns = -1
+
+    def _deviates(self, sysctl: Sysctl) -> bool:
+        try:
+            return sysctls.deviates(sysctl, self._proc_sys_net)
+        except OSError as error:
+            raise broken(f"cannot read sysctl {sysctl.path}", error) from error
 
     def _is_plugging(self) -> bool:
         return self._plugging > 0
 
 
 def _veths(plan: Plan) -> list[str]:
-    return [change.item.name for step in plan.steps for change in step.changes if isinstance(change.item, Veth)]
+    return [item.name for step in plan.steps for _, item in step.changes if type(item) is Veth]
 
 
 def _encoder(name: str) -> Encode:

@@ -87,6 +87,12 @@ class NetlinkSocket:
             raise broken("cannot set up a netlink socket", error) from error
         self._seq = 0
 
+    def __enter__(self) -> NetlinkSocket:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self._socket.close()
 
@@ -116,11 +122,19 @@ class NetlinkSocket:
         """Send a batch that has answers, for example RTM_GETLINK without NLM_F_DUMP. Raises KernelError."""
         return self._ask(messages, decode, changes=False)
 
+    def find(self, question: bytes, decode: Decode[Decoded]) -> Decoded | None:
+        """The one answer to a question about one thing; None if it is refused. Raises KernelError."""
+        self._send(question)
+        data = self._receive()
+        return None if HEADER.unpack_from(data)[1] == NLMSG_ERROR else decode(data, HEADER.size, len(data))
+
     def _ask(self, messages: bytes, decode: Decode[Decoded], *, changes: bool) -> tuple[list[Refusal], list[Decoded]]:
         barrier = self.reserve(1)
         refusals: list[Refusal] = []
         answers: list[Decoded] = []
-        self._send(messages + message(NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, barrier, b""), changes=changes)
+        self._send(
+            messages + HEADER.pack(HEADER.size, NLMSG_NOOP, NLM_F_REQUEST | NLM_F_ACK, barrier, 0), changes=changes
+        )
         while True:
             data = self._receive()
             at = 0

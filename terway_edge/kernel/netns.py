@@ -11,19 +11,23 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from errno import errorcode
+from errno import EMFILE, ENFILE, ENOMEM, errorcode
 from functools import cache
 from typing import TypeVar
 
-from terway_edge.core.errors import INVALID_ENVIRONMENT, INVALID_NETNS, Bug, KernelError, Refused
+from terway_edge.core.errors import INVALID_ENVIRONMENT, INVALID_NETNS, Bug, KernelError, Refused, Retry
 from terway_edge.core.failpoints import reach
 from terway_edge.core.plans import Netns
 
 CLONE_NEWNET = 0x40000000
 NS_GET_NSTYPE = 0xB703  # ioctl_nsfs(2)
 OWN = "/proc/thread-self/ns/net"
+SHORTAGES = (EMFILE, ENFILE, ENOMEM)
+"""Errors that say nothing of what was to be opened."""
 
 Result = TypeVar("Result")
+Identity = tuple[int, int]
+"""(device, inode) of a namespace: equal means the same."""
 
 if sys.version_info >= (3, 12):
 
@@ -55,22 +59,38 @@ def open_netns(netns: Netns) -> int:
 
     `netns` is an absolute path, a descriptor, or HOST for the calling thread's own. Raises Refused if it is anything
     else: INVALID_ENVIRONMENT if the path cannot be one, INVALID_NETNS if there is no network namespace behind it.
+    Raises Retry if no descriptors are left, or no memory.
     """
-    if isinstance(netns, int):
-        descriptor = _checked(_duplicate(netns), f"descriptor {netns}")
-    else:
-        descriptor = _checked(_opened(netns or OWN), netns or OWN)
-    reach("netns.open.after")
-    return descriptor
+    return _open(netns)[0]
 
 
-def open_pods(netns: Netns, own: int) -> int:
-    """As `open_netns`; raises Refused as well if `own` is a descriptor of that very namespace: the node's."""
-    descriptor = open_netns(netns)
-    if os.path.samestat(os.fstat(descriptor), os.fstat(own)):
+def open_pods(netns: Netns, own: Identity) -> int:
+    """As `open_netns`; raises Refused as well if it is the namespace `own`: the node's."""
+    descriptor, found = _open(netns)
+    if found == own:
         os.close(descriptor)
         raise Refused("the pod's network namespace is the node's own", code=INVALID_NETNS)
     return descriptor
+
+
+def identity(descriptor: int) -> Identity:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
+
+
+def _open(netns: Netns) -> tuple[int, Identity]:
+    descriptor = _duplicate(netns) if isinstance(netns, int) else _opened(netns or OWN)
+    try:
+        found = identity(descriptor)
+        # The device number proves a namespace; the ioctl, its kind.
+        if found[0] != _nsfs() or fcntl.ioctl(descriptor, NS_GET_NSTYPE) != CLONE_NEWNET:
+            what = f"descriptor {netns}" if isinstance(netns, int) else netns or OWN
+            raise Refused(f"{what} is not a network namespace", code=INVALID_NETNS)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    reach("netns.open.after")
+    return descriptor, found
 
 
 def inside(descriptor: int, work: Callable[[], Result]) -> Result:
@@ -122,8 +142,7 @@ def _opened(path: str) -> int:
         # O_NONBLOCK: a fifo must not make us wait for its writer.
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        reason = f"cannot open network namespace {path}: {error.strerror}"
-        raise Refused(reason, code=INVALID_NETNS) from error
+        raise _not_opened(f"cannot open network namespace {path}: {error.strerror}", error) from error
 
 
 def _duplicate(descriptor: int) -> int:
@@ -131,23 +150,16 @@ def _duplicate(descriptor: int) -> int:
         reach("netns.open.before")
         return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 0)
     except (OSError, ValueError) as error:
-        raise Refused(f"descriptor {descriptor} is not open: {error}", code=INVALID_NETNS) from error
+        raise _not_opened(f"descriptor {descriptor} is not open: {error}", error) from error
+
+
+def _not_opened(message: str, error: Exception) -> Refused | Retry:
+    if isinstance(error, OSError) and error.errno in SHORTAGES:
+        return Retry(f"{message}; the agent or the node is short of it")
+    return Refused(message, code=INVALID_NETNS)
 
 
 @cache
 def _nsfs() -> int:
     """The device number of the file system that all namespaces live on; there is one per kernel."""
     return os.stat(OWN).st_dev
-
-
-def _checked(descriptor: int, what: str) -> int:
-    """The device number proves a namespace; the ioctl, its kind."""
-    try:
-        on_nsfs = os.fstat(descriptor).st_dev == _nsfs()
-        if on_nsfs and fcntl.ioctl(descriptor, NS_GET_NSTYPE) == CLONE_NEWNET:
-            return descriptor
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    raise Refused(f"{what} is not a network namespace", code=INVALID_NETNS)

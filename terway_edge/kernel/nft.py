@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from terway_edge.core.errors import KernelError
 from terway_edge.core.ports import Forward, Masquerade, Source
@@ -18,8 +18,10 @@ from terway_edge.kernel import nft_ports, nft_program
 from terway_edge.kernel.conntrack import forget_datagrams
 from terway_edge.kernel.netlink import Refusal
 from terway_edge.kernel.nft_elements import Element, Elements
+from terway_edge.kernel.nft_monitor import NftMonitor
 from terway_edge.kernel.nft_program import TABLE, is_installed
 from terway_edge.kernel.nft_sources import ABSENT, NftSources
+from terway_edge.kernel.own_ports import OwnPorts
 
 MASQUERADE = ("postrouting", "pods4", "pods6", "direct4", "direct6")
 """The chain and the sets of masquerading."""
@@ -29,17 +31,19 @@ ALWAYS_DIRECT = {4: ("169.254.0.0/16", "224.0.0.0/4"), 6: ("fe80::/10", "ff00::/
 
 
 class NftFirewall:
-    """The Firewall port. Equal input with an intact table writes nothing."""
+    """The Firewall port, in the namespace of the calling threads, which must be the same."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._wanted: Masquerade | None = None
-        self._masquerade: dict[str, str] = {}  # as nft prints what was written; empty: nothing was
+        self._masquerade: dict[str, str] = {}  # as nft prints what was written; empty: not known
         self._chains: dict[str, str] = {}
         self._is_damaged = False  # the chains of ports, when somebody last looked
-        self._ports = Elements(TABLE)
+        own = OwnPorts()
+        self._port_base = own.base
+        self._ports = Elements(TABLE, own)
         self._elements: set[Element] | None = None  # None: not known
-        self._sources = NftSources(self._guard)
+        self._sources = NftSources(self._guard, own)
 
     def set_masquerade(self, wanted: Masquerade | None) -> None:
         with self._guard:
@@ -49,6 +53,13 @@ class NftFirewall:
                 if error.errno != errno.ENOENT:
                     raise
                 raise KernelError(f"{error}, or set masquerade.enabled to false", errno=error.errno) from error
+
+    def mend_masquerade(self) -> bool:
+        with self._guard:
+            if self._wanted is None or (self._masquerade and _part(MASQUERADE) == self._masquerade):
+                return False
+            self._write_masquerade(self._wanted)
+            return True
 
     def set_forwards(self, wanted: Collection[Forward]) -> None:
         with self._guard:
@@ -71,7 +82,8 @@ class NftFirewall:
     def forwards(self) -> frozenset[Forward]:
         with self._guard:
             self._elements = self._read()
-            self._is_damaged = bool(self._chains) and self._chains != _part(nft_ports.CHAINS)
+            if self._chains:
+                self._is_damaged = self._chains != _part(nft_ports.CHAINS)
             return frozenset() if self._is_damaged else nft_ports.forwards(self._elements)
 
     def set_sources(self, wanted: Collection[Source] | None) -> None:
@@ -85,6 +97,9 @@ class NftFirewall:
 
     def sources(self) -> frozenset[Source] | None:
         return self._sources.current()
+
+    def watch(self, changed: Callable[[], None]) -> NftMonitor:
+        return NftMonitor(self._port_base, changed)
 
     def is_present(self) -> bool:
         """Whether the node has a table of ours. Raises KernelError."""
@@ -106,9 +121,13 @@ class NftFirewall:
     def _set_masquerade(self, wanted: Masquerade | None) -> None:
         if wanted is None:
             self._drop_masquerade()
-        elif wanted != self._wanted or not self._masquerade or _part(MASQUERADE) != self._masquerade:
-            nft_program.run(masquerade_script(wanted))
-            self._wanted, self._masquerade = wanted, _part(MASQUERADE)
+        elif wanted != self._wanted:
+            self._write_masquerade(wanted)
+
+    def _write_masquerade(self, wanted: Masquerade) -> None:
+        script = masquerade_script(wanted)
+        nft_program.run(script)
+        self._wanted, self._masquerade = wanted, _written(MASQUERADE, script.count(" masquerade fully-random"))
 
     def _drop_masquerade(self) -> None:
         if self._wanted is not None or is_installed():
@@ -122,7 +141,8 @@ class NftFirewall:
 
     def _write_chains(self) -> None:
         nft_program.run(nft_ports.SCRIPT)
-        self._chains, self._is_damaged = _part(nft_ports.CHAINS), False
+        self._chains = _written(nft_ports.CHAINS, nft_ports.RULES)
+        self._is_damaged = not self._chains
 
     def _change(self, before: set[Element], after: set[Element]) -> list[Refusal]:
         """Refusals, none if the kernel's elements are those of `after` now."""
@@ -167,6 +187,12 @@ def _clear_masquerade() -> list[str]:
 def _set(name: str, family: int, elements: Iterable[str]) -> str:
     body = ", ".join(elements)
     return f"  set {name} {{\n    type ipv{family}_addr; flags interval; auto-merge\n    elements = {{ {body} }}\n  }}"
+
+
+def _written(names: Collection[str], rules: int) -> dict[str, str]:
+    """What was just written, as nft prints it; nothing if somebody has changed it meanwhile."""
+    found = _part(names)
+    return found if nft_program.rule_count(found.values()) == rules else {}
 
 
 def _part(names: Collection[str]) -> dict[str, str]:

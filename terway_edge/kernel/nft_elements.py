@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
+from operator import itemgetter
 from struct import Struct
 from typing import NamedTuple
 
 from terway_edge.kernel.netlink import NetlinkSocket, Refusal
+from terway_edge.kernel.own_ports import OwnPorts
 from terway_edge.kernel.uapi import (
     NETLINK_NETFILTER,
     NFNL_MSG_BATCH_BEGIN,
@@ -34,16 +36,21 @@ from terway_edge.kernel.uapi import (
     NLM_F_CREATE,
     NLM_F_REQUEST,
 )
-from terway_edge.kernel.wire import attribute, attributes, message, nest, text
+from terway_edge.kernel.wire import ATTRIBUTE, attributes, message, nest, text
 
 NFGENMSG = Struct(">BBH")
 """nfgenmsg: family, version, resource id in network order."""
+_EDGE = NFGENMSG.pack(0, 0, NFNL_SUBSYS_NFTABLES)  # the body of both ends of a batch
 PER_MESSAGE = 400
 """Elements in one message: their list is an attribute, whose length has 16 bits."""
 
 NEW = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM
 DELETE = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELSETELEM
 GET = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM
+
+
+_SET = itemgetter(0, 3)  # what says of an Element which set it is in
+_NESTED = Struct("=HHHH")
 
 
 class Element(NamedTuple):
@@ -57,26 +64,25 @@ class Element(NamedTuple):
 
 class Elements:
     """The sets of tables of one name in the namespace of the thread that first calls; for one thread at a time.
+    Notifications of changes made here carry a port id of `ports`.
 
     The socket stays open: to close one waits until the kernel has freed all that was ever removed, an RCU grace
     period, some hundred times as long as the removal itself.
     """
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, ports: OwnPorts) -> None:
         self._table = table
+        self._ports = ports
         self._socket: NetlinkSocket | None = None
 
     def change(self, remove: Iterable[Element], add: Iterable[Element]) -> list[Refusal]:
         """Remove some and add others in one transaction; it happened if nothing is refused. Raises KernelError."""
-        messages = [(DELETE, 0, body) for body in _bodies(self._table, remove, with_data=False)]
-        messages += [(NEW, NLM_F_CREATE, body) for body in _bodies(self._table, add, with_data=True)]
+        bodies = [(DELETE, NLM_F_REQUEST, body) for body in _bodies(self._table, remove, with_data=False)]
+        bodies += [(NEW, NLM_F_REQUEST | NLM_F_CREATE, body) for body in _bodies(self._table, add, with_data=True)]
+        parts = [(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, _EDGE), *bodies, (NFNL_MSG_BATCH_END, NLM_F_REQUEST, _EDGE)]
         with self.lend() as endpoint:
-            first = endpoint.reserve(len(messages) + 2)
-            edge = NFGENMSG.pack(0, 0, NFNL_SUBSYS_NFTABLES)
-            batch = [message(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, first, edge)]
-            for seq, (kind, flags, body) in enumerate(messages, first + 1):
-                batch.append(message(kind, NLM_F_REQUEST | flags, seq, body))
-            batch.append(message(NFNL_MSG_BATCH_END, NLM_F_REQUEST, first + len(messages) + 1, edge))
+            first = endpoint.reserve(len(parts))
+            batch = [message(kind, flags, seq, body) for seq, (kind, flags, body) in enumerate(parts, first)]
             return endpoint.commit(b"".join(batch))
 
     def read(self, sets: Sequence[str], family: int = NFPROTO_INET) -> set[Element]:
@@ -97,7 +103,7 @@ class Elements:
     def lend(self) -> Iterator[NetlinkSocket]:
         """The socket, for the length of a with-block. Raises KernelError if it cannot be opened."""
         if self._socket is None:
-            self._socket = NetlinkSocket(protocol=NETLINK_NETFILTER, large=True)
+            self._socket = NetlinkSocket(self._ports.next(), protocol=NETLINK_NETFILTER, large=True)
         try:
             yield self._socket
         except BaseException:
@@ -107,27 +113,30 @@ class Elements:
 
 def _bodies(table: str, elements: Iterable[Element], *, with_data: bool) -> Iterator[bytes]:
     """The bodies of messages that tell these elements, set by set."""
-    for (name, family), group in groupby(sorted(elements), key=lambda element: (element.set, element.family)):
-        members = list(group)
-        for start in range(0, len(members), PER_MESSAGE):
-            listed = [_element(member, with_data=with_data) for member in members[start : start + PER_MESSAGE]]
-            yield _head(table, name, family) + nest(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, *listed)
+    for (name, family), group in groupby(sorted(elements, key=_SET), key=_SET):
+        listed = [_element(member, with_data=with_data) for member in group]
+        for start in range(0, len(listed), PER_MESSAGE):
+            several = nest(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, *listed[start : start + PER_MESSAGE])
+            yield _head(table, name, family) + several
 
 
+@lru_cache(maxsize=64)  # a table has a dozen sets
 def _head(table: str, name: str, family: int) -> bytes:
     where = text(NFTA_SET_ELEM_LIST_TABLE, table) + text(NFTA_SET_ELEM_LIST_SET, name)
     return NFGENMSG.pack(family, 0, 0) + where
 
 
 def _element(element: Element, *, with_data: bool) -> bytes:
-    parts = [_value(NFTA_SET_ELEM_KEY, element.key)]
+    parts = _value(NFTA_SET_ELEM_KEY, element.key)
     if with_data and element.data:
-        parts.append(_value(NFTA_SET_ELEM_DATA, element.data))
-    return nest(NFTA_LIST_ELEM | NLA_F_NESTED, *parts)
+        parts += _value(NFTA_SET_ELEM_DATA, element.data)
+    return ATTRIBUTE.pack(4 + len(parts), NFTA_LIST_ELEM | NLA_F_NESTED) + parts
 
 
 def _value(kind: int, value: bytes) -> bytes:
-    return nest(kind | NLA_F_NESTED, attribute(NFTA_DATA_VALUE, value))
+    """A value, which is padded already, in two attributes around each other."""
+    size = len(value)
+    return _NESTED.pack(8 + size, kind | NLA_F_NESTED, 4 + size, NFTA_DATA_VALUE) + value
 
 
 def _decode(name: str, family: int, data: bytes, start: int, end: int) -> list[Element]:

@@ -66,6 +66,7 @@ table inet {TABLE} {{
 }}
 """
 """Makes this part as it should be, with the elements that are there, in one transaction."""
+RULES = SCRIPT.count("\n    ")
 
 _PROTOCOL_PORT = Struct(">BxxxHxx")
 _PORT = Struct(">Hxx")

@@ -6,6 +6,8 @@ import errno
 import os
 import re
 import subprocess
+from collections import deque
+from collections.abc import Iterable
 from shutil import which
 
 from terway_edge.core.errors import KernelError
@@ -13,6 +15,9 @@ from terway_edge.core.failpoints import reach
 
 TABLE = "terway_edge"
 TIMEOUT = 20.0  # seconds for one run of nft; large sets take a fraction of one
+
+writers: deque[int] = deque(maxlen=16)
+"""Process numbers of the last runs that changed something, which notifications carry as port ids."""
 
 _BLOCK = re.compile(r"^\t(?:set|map|chain) (\S+) \{\n.*?^\t\}$", re.DOTALL | re.MULTILINE)
 
@@ -37,16 +42,22 @@ def blocks(listed: str) -> dict[str, str]:
     return {match[1]: match[0] for match in _BLOCK.finditer(listed)}
 
 
+def rule_count(listed: Iterable[str]) -> int:
+    """How many rules there are in blocks, but for the line that makes a base chain of one.
+
+    What is listed after a write may have been changed by others already: it must not become what is wanted.
+    """
+    lines = [line for block in listed if block.startswith("\tchain") for line in block.splitlines()[1:-1]]
+    return sum(not line.startswith("\t\ttype ") for line in lines)
+
+
 def _nft(*arguments: str, script: str = "", missing_ok: bool = False) -> str:
     try:
         if script:
             reach("nft.run.before")
         # Of the environment, which may hold keys, it gets what it needs; and its messages are read.
         environ = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-        command = ["nft", *arguments]
-        done = subprocess.run(
-            command, input=script, env=environ, capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
+        done = _run(["nft", *arguments], script, environ)
     except FileNotFoundError as error:
         raise KernelError("the nft program is missing: install nftables", errno=errno.ENOENT) from error
     except subprocess.TimeoutExpired as error:
@@ -58,3 +69,17 @@ def _nft(*arguments: str, script: str = "", missing_ok: bool = False) -> str:
             return ""
         raise KernelError(f"nft refused our table: {done.stderr.strip().splitlines()[0]}", errno=errno.EINVAL)
     return done.stdout
+
+
+def _run(command: list[str], script: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """As subprocess.run(); a run that changes something is one of `writers` before it can do so."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environ, text=True) as process:
+        if script:
+            writers.append(process.pid)
+        try:
+            out, errors = process.communicate(script, TIMEOUT)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, errors)

@@ -27,6 +27,7 @@ from terway_edge.core.ports import Source
 from terway_edge.kernel import nft_program
 from terway_edge.kernel.nft_elements import Element, Elements
 from terway_edge.kernel.nft_program import TABLE
+from terway_edge.kernel.own_ports import OwnPorts
 from terway_edge.kernel.uapi import NFPROTO_ARP, NFPROTO_INET
 
 ABSENT = frozenset((errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT))
@@ -102,12 +103,12 @@ _NAME = Struct("16s6sxx")  # an interface's name and a MAC
 
 
 class NftSources:
-    """The Firewall port's sources. `writing` is held while rules are written."""
+    """The Firewall port's sources. `writing` is held while rules are written; `ports` as in `Elements`."""
 
-    def __init__(self, writing: AbstractContextManager[object]) -> None:
+    def __init__(self, writing: AbstractContextManager[object], ports: OwnPorts) -> None:
         self._guard = Lock()
         self._writing = writing
-        self._elements = Elements(TABLE)
+        self._elements = Elements(TABLE, ports)
         self._chains: dict[str, str] = {}  # as nft prints what was written; empty: nothing was
 
     def let_in(self, wanted: Collection[Source] | None) -> None:
@@ -124,7 +125,8 @@ class NftSources:
                 self._change(before - after, after - before)
             if not is_whole:
                 nft_program.run(_MAKE_CHAINS + _RULES)
-                self._chains = _chains()
+                written = _chains()
+                self._chains = written if nft_program.rule_count(written.values()) == _RULES.count("\n    ") else {}
 
     def admit(self, sources: Iterable[Source]) -> None:
         with self._guard:

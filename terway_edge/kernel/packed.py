@@ -72,6 +72,7 @@ from terway_edge.kernel.uapi import (
     RTM_DELNEIGH,
     RTM_DELROUTE,
     RTM_DELRULE,
+    RTM_GETROUTE,
     RTM_NEWADDR,
     RTM_NEWLINK,
     RTM_NEWNEIGH,
@@ -83,7 +84,7 @@ from terway_edge.kernel.uapi import (
     RTNH_F_ONLINK,
     VETH_INFO_PEER,
 )
-from terway_edge.kernel.wire import ATTRIBUTE, IFADDR, IFINFO, NDMSG, RTMSG, attribute, message, nest, number, text
+from terway_edge.kernel.wire import ATTRIBUTE, IFINFO, NDMSG, RTMSG, attribute, message, nest, number, text
 
 Encode = Callable[[Verb, Item, int], bytes]
 
@@ -184,21 +185,34 @@ def _families(conf4: tuple[tuple[int, int], ...], addr_gen_none: bool) -> bytes:
     return nest(IFLA_AF_SPEC, families)
 
 
+_BYTES = {4: 4, 6: 16}
+_LINK_ADDRESS = {family: Struct(f"=IHHIIBBBBIHH{size}sHH{size}s") for family, size in _BYTES.items()}
+"""By family: nlmsghdr and ifaddrmsg, then IFA_LOCAL and IFA_ADDRESS."""
+_NEIGHBOUR = {family: Struct(f"=IHHIIBxxxiHBBHH{size}sHH6sxx") for family, size in _BYTES.items()}
+"""By family: nlmsghdr and ndmsg, then NDA_DST and NDA_LLADDR."""
+
+
 def _link_address(verb: Verb, item: LinkAddress, seq: int) -> bytes:
     family, packed = item.address.family, item.address.packed
-    flags = IFA_F_NODAD if family == 6 else 0
-    body = IFADDR.pack(FAMILIES[family], item.length, flags, RT_SCOPE_UNIVERSE, item.link)
-    body += attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
-    return message(RTM_DELADDR if verb is Verb.REMOVE else RTM_NEWADDR, FLAGS[verb], seq, body)
+    layout, size = _LINK_ADDRESS[family], 4 + len(packed)
+    return layout.pack(
+        layout.size, RTM_DELADDR if verb is Verb.REMOVE else RTM_NEWADDR, FLAGS[verb], seq, 0,
+        FAMILIES[family], item.length, IFA_F_NODAD if family == 6 else 0, RT_SCOPE_UNIVERSE, item.link,
+        size, IFA_LOCAL, packed, size, IFA_ADDRESS, packed,
+    )  # fmt: skip
 
 
 def _neighbour(verb: Verb, item: Neighbour, seq: int) -> bytes:
-    remove = verb is Verb.REMOVE
-    body = NDMSG.pack(FAMILIES[item.address.family], item.link, 0 if remove else NUD_PERMANENT, 0, 0)
-    body += attribute(NDA_DST, item.address.packed)
-    if not remove:
-        body += attribute(NDA_LLADDR, item.mac)
-    return message(RTM_DELNEIGH if remove else RTM_NEWNEIGH, FLAGS[verb], seq, body)
+    family, packed = item.address.family, item.address.packed
+    if verb is Verb.REMOVE:
+        body = NDMSG.pack(FAMILIES[family], item.link, 0, 0, 0) + attribute(NDA_DST, packed)
+        return message(RTM_DELNEIGH, FLAGS[verb], seq, body)
+    layout = _NEIGHBOUR[family]
+    return layout.pack(
+        layout.size, RTM_NEWNEIGH, FLAGS[verb], seq, 0,
+        FAMILIES[family], item.link, NUD_PERMANENT, 0, 0,
+        4 + len(packed), NDA_DST, packed, 10, NDA_LLADDR, item.mac,
+    )  # fmt: skip
 
 
 def _address_headers(kind: int) -> dict[int, bytes]:
@@ -206,7 +220,6 @@ def _address_headers(kind: int) -> dict[int, bytes]:
 
 
 _DST, _GATEWAY, _SRC = (_address_headers(kind) for kind in (RTA_DST, RTA_GATEWAY, RTA_PREFSRC))
-_BYTES = {4: 4, 6: 16}
 
 
 def _route(verb: Verb, route: FibRoute, seq: int) -> bytes:
@@ -231,6 +244,13 @@ def _route(verb: Verb, route: FibRoute, seq: int) -> bytes:
         )
         + attributes
     )  # fmt: skip
+
+
+def find_route(address: Address, seq: int) -> bytes:
+    """The question which route a packet to an address would take."""
+    family = address.family
+    body = RTMSG.pack(FAMILIES[family], address.bits, 0, 0, 0, 0, 0, 0, 0) + _address(_DST, family, address)
+    return message(RTM_GETROUTE, NLM_F_REQUEST, seq, body)
 
 
 def _address(headers: dict[int, bytes], family: int, address: Address) -> bytes:

@@ -29,6 +29,7 @@ from terway_edge.core.plans import (
     Netns,
     Plan,
     Rule,
+    Sysctl,
     Verb,
     Veth,
     Where,
@@ -99,6 +100,10 @@ class FakeKernel:
             }
             return [item for item in held[kind] if isinstance(item, kind) and _wanted(item, where)]
 
+    def deviations(self, wanted: Iterable[Sysctl]) -> list[Sysctl]:
+        with self._lock:
+            return [each for each in wanted if self._host.deviates(each)]
+
     def prove(self, netns: Netns) -> None:
         with self._lock:
             if self._at(netns) is self._host:
@@ -134,8 +139,9 @@ class FakeKernel:
     # --- the world around ----------------------------------------------------------------------------------------
 
     def create_netns(self, path: str) -> None:
-        assert path not in self._netns, f"{path} exists"
-        self._netns[path] = FakeNetns(path)
+        with self._lock:
+            assert path not in self._netns, f"{path} exists"
+            self._netns[path] = FakeNetns(path)
 
     def delete_netns(self, path: str) -> None:
         """The namespace goes with its links; so do the other ends of its veths, as a stranger's doing."""

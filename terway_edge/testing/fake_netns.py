@@ -20,6 +20,7 @@ from terway_edge.core.plans import (
     LinkSetting,
     Neighbour,
     Rule,
+    Setting,
     Shaping,
     Sysctl,
     Verb,
@@ -73,7 +74,7 @@ class FakeNetns:
             case Rule():
                 return self._change_rule(verb, item)
             case Sysctl():
-                self._write(item)
+                self._change_sysctl(item)
             case Shaping():
                 self._shape(item)
             case _:
@@ -266,6 +267,33 @@ class FakeNetns:
     def sysctl(self, path: str) -> str:
         return self.sysctls.read(path, self._link_names())
 
+    def deviates(self, item: Sysctl) -> bool:
+        try:
+            found = self.sysctl(item.path)
+        except OSError:
+            return False
+        return found == item.when if item.when else found != item.value
+
+    def _change_sysctl(self, item: Sysctl) -> None:
+        """The kernel tells the switch for all first, then each link's; nothing of what keeps its value, or follows a
+        new default."""
+        is_told = item.path.endswith(("ip_forward", "/forwarding", "/rp_filter")) and "/default/" not in item.path
+        before = self._switches() if is_told else {}
+        self._write(item)
+        for switch, value in self._switches().items() if is_told else ():
+            if value != before[switch] and bool(value) == (switch[2] == "rp_filter"):
+                self._tell(Happening.SETTING_CHANGED, Setting(*switch, value))
+
+    def _switches(self) -> dict[tuple[int, int, str], int]:
+        """The value of each switch that events tell, by (link, family, key)."""
+        names = {0: "all", **{link.ifindex: link.name for link in self.links.values()}}
+        told = ((4, "forwarding"), (4, "rp_filter"), (6, "forwarding"))
+        return {
+            (link, family, key): int(self.sysctl(f"ipv{family}/conf/{name}/{key}"))
+            for family, key in told
+            for link, name in names.items()
+        }
+
     def _write(self, item: Sysctl) -> None:
         self.sysctls.write(item, self._link_names())
 
@@ -278,7 +306,7 @@ class FakeNetns:
             raise OSError(errno.EINVAL, "rate, burst and limit must be positive")
         self.shaping[item.link] = item
 
-    def _tell(self, what: Happening, item: FibRoute | Neighbour | LinkAddress | Link) -> None:
+    def _tell(self, what: Happening, item: FibRoute | Neighbour | LinkAddress | Link | Setting) -> None:
         self.consequences.append(KernelEvent(what, item))
 
     def _tell_removed(self, routes: list[FibRoute]) -> None:

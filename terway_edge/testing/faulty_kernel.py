@@ -51,6 +51,9 @@ class FaultyKernel:
     def dump(self, kind: type[Dumped], where: Where = Where()) -> list[Dumped]:  # noqa: B008 - an immutable tuple
         return self._kernel.dump(kind, where)
 
+    def deviations(self, wanted: Iterable[Sysctl]) -> list[Sysctl]:
+        return self._kernel.deviations(wanted)
+
     def prove(self, netns: Netns) -> None:
         self._kernel.prove(netns)
 

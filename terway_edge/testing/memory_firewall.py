@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from terway_edge.core.errors import Bug, KernelError
 from terway_edge.core.ports import Forward, Masquerade, Source
@@ -26,6 +26,8 @@ class MemoryFirewall:
         self._refusals: list[KernelError] = []
         self._sources: frozenset[Source] | None = None
         self._source_refusals: list[KernelError] = []
+        self._wanted_masquerade: Masquerade | None = None
+        self._watchers: list[Callable[[], None]] = []
 
     def refuse_next(self, times: int = 1, number: int = errno.EPERM) -> None:
         """Make the next changes of forwards raise KernelError and change nothing; ENOENT: as if nft were missing."""
@@ -38,20 +40,30 @@ class MemoryFirewall:
     def flush(self) -> None:
         """What a stranger's `nft flush ruleset` does."""
         self.masquerade, self._forwards, self._sources = None, frozenset(), None
+        self._tell()
 
     def lose_source(self, source: Source) -> None:
         """What a stranger does who removes one."""
         assert self._sources is not None
         self._sources -= {source}
+        self._tell()
 
     def add_stranger(self, forward: Forward) -> None:
         """Something that nobody of ours asked for."""
         self._forwards |= {forward}
+        self._tell()
 
     def set_masquerade(self, wanted: Masquerade | None) -> None:
-        if wanted != self.masquerade:
-            self.masquerade = wanted
+        if wanted != self._wanted_masquerade:
+            self.masquerade = self._wanted_masquerade = wanted
             self.writes += 1
+
+    def mend_masquerade(self) -> bool:
+        if self.masquerade == self._wanted_masquerade:
+            return False
+        self.masquerade = self._wanted_masquerade
+        self.writes += 1
+        return True
 
     def set_forwards(self, wanted: Collection[Forward]) -> None:
         if frozenset(wanted) == self._forwards:
@@ -82,14 +94,32 @@ class MemoryFirewall:
     def sources(self) -> frozenset[Source] | None:
         return self._sources
 
+    def watch(self, changed: Callable[[], None]) -> Watch:
+        self._watchers.append(changed)
+        return Watch(self._watchers, changed)
+
     def remove(self) -> None:
-        self.flush()
+        self.masquerade = self._wanted_masquerade = None
+        self._forwards, self._sources = frozenset(), None
+
+    def _tell(self) -> None:
+        for changed in list(self._watchers):
+            changed()
 
     def _change_sources(self, wanted: frozenset[Source] | None) -> None:
         if self._source_refusals:
             raise self._source_refusals.pop(0)
         self._sources = wanted
         self.source_writes += 1
+
+
+class Watch:
+    def __init__(self, watchers: list[Callable[[], None]], changed: Callable[[], None]) -> None:
+        self._watchers, self._changed = watchers, changed
+
+    def close(self) -> None:
+        if self._changed in self._watchers:
+            self._watchers.remove(self._changed)
 
 
 def _refusals(times: int, number: int) -> list[KernelError]:

@@ -27,6 +27,7 @@ from terway_edge.core.plans import (
     Netns,
     RouteKind,
     Rule,
+    Sysctl,
     Verb,
     Where,
 )
@@ -129,7 +130,10 @@ class RealWorld:
         _run("ip", "netns", "delete", name)
 
     def foreign(self, verb: Verb, item: Item, netns: Netns = HOST) -> None:
-        _run(*self._enter(netns), "ip", *_words(verb, item))
+        if isinstance(item, Sysctl):
+            _run(*self._enter(netns), "tee", f"/proc/sys/net/{item.path}", text=item.value)
+        else:
+            _run(*self._enter(netns), "ip", *_words(verb, item))
 
     def foreign_link(self, name: str, ifindex: int, alias: str = "") -> None:
         self._ip(f"link add {name} index {ifindex} up type bridge\n", HOST)

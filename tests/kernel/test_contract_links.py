@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+import pytest
+
 from terway_edge.core.addresses import Prefix
 from terway_edge.core.names import link_name
 from terway_edge.core.plans import (
@@ -14,6 +16,7 @@ from terway_edge.core.plans import (
     LinkSetting,
     Neighbour,
     Rule,
+    Setting,
     Shaping,
     Sysctl,
     Where,
@@ -185,6 +188,43 @@ def test_forwarding_for_all_reaches_every_link(kernel, world):
     change(kernel, REPLACE, Sysctl("ipv4/ip_forward", "1"), Sysctl("ipv6/conf/all/forwarding", "1"))
     paths = ["ipv4/conf/up0/forwarding", "ipv4/conf/all/forwarding", "ipv6/conf/up0/forwarding"]
     assert [world.sysctl(path) for path in paths] == ["1", "1", "1"]
+
+
+def test_deviations_are_what_a_write_would_change(kernel, world):
+    change(kernel, REPLACE, Sysctl("ipv4/ip_forward", "1"), Sysctl("ipv4/conf/up0/rp_filter", "2"))
+    right = [Sysctl("ipv4/ip_forward", "1"), Sysctl("ipv4/conf/up0/rp_filter", "0", when="1")]
+    wrong = [Sysctl("ipv4/conf/up0/rp_filter", "0"), Sysctl("ipv4/conf/up0/rp_filter", "1", when="2")]
+    assert kernel.deviations([*right, *wrong, Sysctl("ipv4/conf/nobody/rp_filter", "0")]) == wrong
+    assert world.sysctl("ipv4/conf/up0/rp_filter") == "2"
+
+
+OFF4, OFF6 = (Setting(0, family, "forwarding", 0) for family in (4, 6))
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "bad", "told"),
+    [
+        ("ipv4/ip_forward", "1", "0", [OFF4, OFF4._replace(link=UPLINK), OFF4._replace(link=SPARE)]),
+        ("ipv6/conf/all/forwarding", "1", "0", [OFF6, OFF6._replace(link=UPLINK), OFF6._replace(link=SPARE)]),
+        ("ipv4/conf/up0/forwarding", "1", "0", [OFF4._replace(link=UPLINK)]),
+        ("ipv6/conf/up0/forwarding", "1", "0", [OFF6._replace(link=UPLINK)]),
+        ("ipv4/conf/up0/rp_filter", "0", "2", [Setting(UPLINK, 4, "rp_filter", 2)]),
+        ("ipv4/conf/all/rp_filter", "0", "1", [Setting(0, 4, "rp_filter", 1)]),
+        ("ipv4/conf/default/rp_filter", "0", "1", []),
+        ("ipv6/conf/up0/accept_ra", "0", "1", []),
+    ],
+)
+def test_a_setting_that_breaks_forwarding_is_told_once_and_its_repair_is_not(
+    kernel, world, watcher, eventually, path, good, bad, told
+):
+    for value in (good, good, bad, bad, good):
+        world.foreign(REPLACE, Sysctl(path, value))
+    marker = Rule(999, 254)
+    world.foreign(ADD, marker)
+    world.foreign(REMOVE, marker)
+    eventually(lambda: watcher.saw(Happening.RULE_REMOVED, marker))
+    seen = [event.item for event in watcher.seen if event.what is Happening.SETTING_CHANGED]
+    assert sorted(item for item in seen if item.link in (0, UPLINK, SPARE)) == sorted(told)
 
 
 def test_shaping_is_replaced_and_needs_a_link(kernel):

@@ -90,6 +90,36 @@ def test_life_of_our_pods_is_no_news(real_world, stranger, listener, eventually)
     assert listener.events == [KernelEvent(Happening.RULE_REMOVED, marker)]
 
 
+def wakeups() -> int:
+    """How often the kernel has woken the thread that watches."""
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "terway-monitor"]
+    with open(f"/proc/self/task/{thread.native_id}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("voluntary"))
+
+
+def test_plugging_pods_in_does_not_even_wake_the_thread(real_world, listener):
+    plans = [pod(number, real_world.create_netns(), ipv6=True)[1] for number in range(10)]
+    before = wakeups()
+    for plan in plans:
+        real_world.kernel.apply(plan)
+    assert wakeups() - before <= 2, "more than the world's own two links, which may get their IPv6 addresses meanwhile"
+
+
+def test_a_pods_link_with_another_mac_is_told_until_it_has_its_own_again(real_world, stranger, listener, eventually):
+    lease, plan = pod(1, real_world.create_netns(), ipv6=True)
+    real_world.kernel.apply(plan)
+    (near,) = [link for link in real_world.kernel.dump(Link) if link.name == link_name(lease.key)]
+    change(stranger, Verb.REPLACE, LinkSetting(near.ifindex, mac=b"\xfe\0\0\0\0\7"))
+    eventually(lambda: any(isinstance(e.item, Link) and e.item.ifindex == near.ifindex for e in listener.events))
+    seen = len(listener.events)
+    change(real_world.kernel, Verb.REPLACE, LinkSetting(near.ifindex, mac=near.mac))
+    marker = Rule(999, 254)
+    change(stranger, Verb.ADD, marker)
+    change(stranger, Verb.REMOVE, marker)
+    eventually(lambda: Happening.RULE_REMOVED in listener.happenings())
+    assert not any(isinstance(event.item, Link) for event in listener.events[seen:])
+
+
 def test_failed_plug_is_no_news(real_world, stranger, listener, eventually):
     _, plan = pod(1, real_world.create_netns(), ipv6=True)
     broken = Plan((*plan.steps, Step(HOST, (Change(Verb.ADD, FibRoute(Prefix.parse("10.0.0.0/8"), link=999_999)),))))

@@ -7,10 +7,12 @@ import threading
 
 import pytest
 
-from terway_edge.core.errors import INVALID_ENVIRONMENT, INVALID_NETNS, KernelError, Refused
+from terway_edge.core import failpoints
+from terway_edge.core.errors import INVALID_ENVIRONMENT, INVALID_NETNS, KernelError, Refused, Retry
 from terway_edge.core.plans import Link
 from terway_edge.kernel import LinuxKernel
 from terway_edge.kernel.netns import OWN, inside, open_netns
+from tests.failpoints import FailpointFile
 
 
 def current() -> int:
@@ -158,3 +160,19 @@ def test_kernel_keeps_to_its_namespace_from_any_thread(real_world):
     finally:
         kernel.close()
         os.close(netns)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("error", ["EMFILE", "ENFILE", "ENOMEM"])
+@pytest.mark.parametrize("by_descriptor", [False, True])
+def test_t30_a_shortage_says_nothing_against_the_namespace(tmp_path, error, by_descriptor):
+    points = FailpointFile(tmp_path)
+    points.write(f"netns.open.before {error} *")
+    descriptor = os.open(OWN, os.O_RDONLY)
+    failpoints.arm(points.environ)
+    try:
+        with pytest.raises(Retry, match="is short of it"):
+            open_netns(descriptor if by_descriptor else OWN)
+    finally:
+        failpoints.arm({})
+        os.close(descriptor)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from terway_edge.core.errors import Refused
+from terway_edge.core.errors import KernelError, Refused
 from terway_edge.core.plans import Sysctl
-from terway_edge.kernel.sysctls import write
+from terway_edge.kernel.linux import LinuxKernel
+from terway_edge.kernel.netns import inside, open_netns
+from terway_edge.kernel.sysctls import ROOT, HostSysctls, deviates, write
 
 
 @pytest.mark.parametrize(("before", "when", "after"), [("0\n", "", "1\n"), ("0\n", "0", "1\n"), ("2\n", "0", "2\n")])
@@ -24,3 +27,56 @@ def test_a_value_is_written_where_it_is_mounted(tmp_path: Path, before: str, whe
 def test_a_path_that_leads_elsewhere_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(Refused, match=f"is not below {tmp_path}"):
         write(Sysctl(path, "1"), tmp_path)
+
+
+@pytest.mark.root
+def test_the_hosts_are_written_in_its_namespace_whatever_the_threads_is(real_world) -> None:
+    path = "ipv4/conf/up0/proxy_arp"
+    host, pod = (open_netns(each) for each in (f"/run/netns/{real_world._host}", real_world.create_netns()))
+    settings = HostSysctls(host, ROOT)
+    try:
+        settings.write(Sysctl(path, "1"))  # from a thread at home
+        assert real_world.sysctl(path) == "1"
+        inside(pod, lambda: settings.write(Sysctl(path, "0")))
+        assert real_world.sysctl(path) == "0"
+        inside(pod, lambda: settings.write(Sysctl("ipv6/conf/up0/accept_ra", "0")))  # opened from elsewhere
+        assert real_world.sysctl("ipv6/conf/up0/accept_ra") == "0"
+        with pytest.raises(FileNotFoundError):
+            settings.write(Sysctl("ipv4/conf/nobody/proxy_arp", "1"))
+    finally:
+        settings.close()
+        os.close(host)
+        os.close(pod)
+
+
+def test_a_path_that_leads_elsewhere_is_refused_on_the_host_too(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=f"is not below {tmp_path}"):
+        HostSysctls(-1, tmp_path).write(Sysctl("../kernel/panic", "1"))
+
+
+@pytest.mark.parametrize(
+    ("found", "value", "when", "differs"),
+    [("1\n", "1", "", False), ("0\n", "1", "", True), ("1\n", "2", "1", True), ("0\n", "2", "1", False)],
+)
+def test_a_deviation_is_what_a_write_would_change(
+    tmp_path: Path, found: str, value: str, when: str, differs: bool
+) -> None:
+    (tmp_path / "x").write_text(found)
+    assert deviates(Sysctl("x", value, when), tmp_path) is differs
+    assert not deviates(Sysctl("y", value, when), tmp_path)
+
+
+def test_a_deviation_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="is not below"):
+        deviates(Sysctl("../kernel/panic", "1"), tmp_path)
+
+
+@pytest.mark.root
+def test_what_cannot_be_read_is_told_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    kernel = LinuxKernel(proc_sys_net=tmp_path)
+    try:
+        with pytest.raises(KernelError, match="cannot read sysctl x: EISDIR"):
+            kernel.deviations([Sysctl("x", "1")])
+    finally:
+        kernel.close()

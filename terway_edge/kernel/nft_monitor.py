@@ -1,0 +1,109 @@
+"""A thread that tells when others change our nftables tables, as it happens.
+
+The kernel tells of every transaction in the namespace, and puts what it tells of one into few datagrams: ours may be in
+the middle of one that begins with others' tables. So each is searched for our name, which costs next to nothing. What
+our own sockets do never comes here (`filter.py`); what our `nft` did is known by its process number.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable
+from errno import EAGAIN, EINTR, ENOBUFS
+
+from terway_edge.kernel import filter, nft_program
+from terway_edge.kernel.netlink import broken, force_buffer
+from terway_edge.kernel.uapi import (
+    NETLINK_ADD_MEMBERSHIP,
+    NETLINK_NETFILTER,
+    NFNLGRP_NFTABLES,
+    SO_RCVBUFFORCE,
+    SOL_NETLINK,
+)
+from terway_edge.kernel.wire import HEADER
+
+RECEIVE_BUFFER = 1 << 20
+READ = 1 << 16
+NAME = nft_program.TABLE.encode() + b"\0"
+
+_log = logging.getLogger(__name__)
+
+
+class NftMonitor:
+    """Calls `changed` after each change of others, or when such news were lost, until closed."""
+
+    def __init__(self, port_base: int, changed: Callable[[], None]) -> None:
+        """Of the calling thread's namespace, from the moment this returns. Raises KernelError.
+
+        :param port_base: of our own sockets (`own_ports`)
+        """
+        self._changed = changed
+        self._socket = _subscribed(port_base)
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="terway-tables", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Taken twice is harmless. After this `changed` is not called any more."""
+        if not self._closed:
+            self._closed = True
+            os.eventfd_write(self._wake, 1)
+            self._thread.join()
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        try:
+            while not self._closed:
+                poll.poll()
+                if self._drain() and not self._closed:
+                    self._tell()
+        finally:
+            self._socket.close()
+            os.close(self._wake)
+
+    def _drain(self) -> bool:
+        """Read until there is nothing more; whether others changed something."""
+        is_hit = False
+        while not self._closed:
+            try:
+                data = self._socket.recv(READ)
+            except OSError as error:
+                if error.errno == ENOBUFS:
+                    is_hit = True
+                elif error.errno in (EAGAIN, EINTR):
+                    break
+                else:
+                    raise
+            else:
+                is_hit |= NAME in data and HEADER.unpack_from(data)[4] not in nft_program.writers
+        return is_hit
+
+    def _tell(self) -> None:
+        try:
+            self._changed()
+        except Exception:  # noqa: BLE001 - a listener's mistake must not end the watch
+            _log.exception("a listener failed on a change of our tables")
+
+
+def _subscribed(port_base: int) -> socket.socket:
+    flags = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+    try:
+        endpoint = socket.socket(socket.AF_NETLINK, flags, NETLINK_NETFILTER)
+    except OSError as error:
+        raise broken("cannot open a netlink socket", error) from error
+    try:
+        force_buffer(endpoint, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        endpoint.bind((0, 0))
+        filter.attach_to_tables(endpoint, port_base)
+        endpoint.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
+    except OSError as error:
+        endpoint.close()
+        raise broken("cannot subscribe to notifications of nftables", error) from error
+    return endpoint

@@ -1,0 +1,171 @@
+"""T37: what others do to our nftables tables is told at once, what we and others do to their own is not."""
+
+import os
+import shutil
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.ports import Forward, Masquerade, Source
+from terway_edge.testing import MemoryFirewall
+from tests.kernel.test_sources import FOUR, NftWorld
+
+ALL = Masquerade((Prefix.parse("10.0.0.0/24"),))
+PORT = Forward("tcp", 80, None, Address.parse("10.0.0.5"), 80)
+OTHERS = "add table inet a; add chain inet a c; add rule inet a c drop; add set inet a s { type ipv4_addr; }"
+"""It comes before ours in lists of tables, and in what is told of a transaction."""
+
+
+@pytest.fixture
+def nft_world(real_world):
+    with closing(NftWorld(real_world)) as made:
+        yield made
+
+
+@pytest.fixture(params=["memory", pytest.param("nft", marks=pytest.mark.root)])
+def struck(request):
+    """A firewall, and what flushes all tables as a stranger."""
+    if request.param == "memory":
+        firewall = MemoryFirewall()
+        return firewall, firewall.flush
+    world = request.getfixturevalue("nft_world")
+    return world.firewall, lambda: world.nft("flush", "ruleset")
+
+
+class Heard:
+    """Counts calls."""
+
+    def __init__(self):
+        self.times = 0
+
+    def __call__(self):
+        self.times += 1
+
+
+def watched(firewall):
+    heard = Heard()
+    return heard, closing(firewall.watch(heard))
+
+
+def fill(firewall):
+    firewall.set_sources([FOUR])
+    firewall.set_forwards([PORT])
+    firewall.set_masquerade(ALL)
+
+
+def wakeups():
+    """How often the kernel has woken the thread that watches tables."""
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "terway-tables"]
+    with open(f"/proc/self/task/{thread.native_id}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("voluntary"))
+
+
+def test_t37_masquerading_that_others_removed_is_put_back(struck):
+    firewall, flush = struck
+    assert not firewall.mend_masquerade()
+    fill(firewall)
+    assert not firewall.mend_masquerade()
+    flush()
+    assert firewall.mend_masquerade()
+    assert not firewall.mend_masquerade()
+    firewall.set_masquerade(None)
+    assert not firewall.mend_masquerade()
+
+
+def test_t37_a_flush_is_told_to_all_who_watch_until_they_close(struck, eventually):
+    firewall, flush = struck
+    fill(firewall)
+    (one, first), (other, second) = watched(firewall), watched(firewall)
+    with first, second:
+        flush()
+        eventually(lambda: one.times == other.times == 1)
+        first.thing.close()
+        fill(firewall)
+        flush()
+        eventually(lambda: other.times == 2)
+    flush()
+    assert (one.times, other.times) == (1, 2)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "flush ruleset",
+        "delete table inet terway_edge",
+        "flush chain inet terway_edge pod_in",
+        "flush chain inet terway_edge postrouting",
+        "flush set arp terway_edge senders",
+        "flush map inet terway_edge ports4",
+        "delete element inet terway_edge sources4 { tw00000000000a1 . 06:00:00:00:00:01 . 10.0.0.5 }",
+        "insert rule inet terway_edge pod accept",
+        f"{OTHERS}; flush chain inet terway_edge pod_in",
+    ],
+)
+def test_t37_what_others_do_to_our_tables_is_told_at_once(nft_world, eventually, damage):
+    nft_world.nft(OTHERS)
+    firewall = nft_world.firewall
+    fill(firewall)
+    heard, watch = watched(firewall)
+    with watch:
+        began = time.monotonic()
+        nft_world.nft(damage)
+        eventually(lambda: heard.times > 0)
+        assert time.monotonic() - began < 1.0
+
+
+@pytest.mark.root
+def test_t37_what_others_change_between_our_write_and_our_look_is_not_taken_for_ours(nft_world, tmp_path, monkeypatch):
+    nft = shutil.which("nft")
+    flushes = "; ".join(f"{nft} flush chain inet terway_edge {name}" for name in ("pod", "port", "postrouting"))
+    hasty = tmp_path / "nft"
+    hasty.write_text(f'#!/bin/sh\n{nft} "$@" || exit\n[ "$1" != -f ] || {{ {flushes}; }} 2>/dev/null\nexit 0\n')
+    hasty.chmod(0o700)
+    firewall = nft_world.firewall
+    with monkeypatch.context() as hurried:
+        hurried.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        fill(firewall)
+    assert (firewall.sources(), firewall.forwards()) == (None, frozenset())
+    assert firewall.mend_masquerade()
+    fill(firewall)
+    assert (firewall.sources(), firewall.forwards(), firewall.mend_masquerade()) == ({FOUR}, {PORT}, False)
+
+
+@pytest.mark.root
+def test_t37_our_own_changes_do_not_even_wake_the_thread(nft_world, eventually):
+    firewall = nft_world.firewall
+    fill(firewall)
+    heard, watch = watched(firewall)
+    with watch:
+        nft_world.nft("flush set inet terway_edge sources4")
+        eventually(lambda: heard.times == 1)
+        before = wakeups()
+        for number in range(50):
+            source = Source(f"tw{number:013x}", FOUR.mac, FOUR.address)
+            firewall.admit([source])
+            firewall.set_forwards([PORT, PORT._replace(port=1000 + number)])
+            firewall.dismiss([source])
+        assert wakeups() == before
+        firewall.set_masquerade(Masquerade((Prefix.parse("10.0.0.0/25"),)))
+        firewall.set_sources(None)
+        nft_world.nft("add table inet theirs")
+        nft_world.nft("delete table inet theirs")
+        nft_world.nft("flush map inet terway_edge ports4")
+        eventually(lambda: heard.times == 2)
+
+
+@pytest.mark.root
+def test_t37_a_flood_of_others_changes_costs_few_looks_and_none_is_missed(nft_world, eventually):
+    firewall = nft_world.firewall
+    fill(firewall)
+    many = ", ".join(f"10.{high}.{low}.1" for high in range(100) for low in range(200))
+    heard, watch = watched(firewall)
+    with watch:
+        nft_world.nft("add table inet theirs; add set inet theirs s { type ipv4_addr; }")
+        nft_world._real.run("nft", "-f", "-", text=f"add element inet theirs s {{ {many} }}")
+        nft_world.nft("flush", "ruleset")
+        eventually(lambda: heard.times > 0)
+        assert heard.times < 20
