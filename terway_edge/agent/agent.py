@@ -17,21 +17,22 @@ from pathlib import Path
 from terway_edge.agent.clock import BootClock
 from terway_edge.agent.clouds import AliyunClouds
 from terway_edge.agent.conditions import Conditions
+from terway_edge.agent.door import LOOK_AGAIN as LOOK_FOR_SOCKET
+from terway_edge.agent.door import Door
 from terway_edge.agent.ending import Ending
 from terway_edge.agent.events import LoggedEvents
-from terway_edge.agent.gc import LostSandboxes, plugged_sandboxes
+from terway_edge.agent.gc import Collector, LostSandboxes
 from terway_edge.agent.handler import CniHandler
 from terway_edge.agent.heartbeat import PERIOD, beat
 from terway_edge.agent.housekeeper import Chore, Housekeeper
 from terway_edge.agent.locks import SandboxLocks
+from terway_edge.agent.mending import Mending, parts_of
 from terway_edge.agent.publication import LOOK_AGAIN, Publication
 from terway_edge.agent.queries import Queries
 from terway_edge.agent.reconciler import Reconciler
 from terway_edge.agent.recovery import orphans, rebuild
 from terway_edge.agent.repair import Repair
-from terway_edge.agent.server import Server
 from terway_edge.agent.service import Service
-from terway_edge.agent.spool import locked, replay
 from terway_edge.agent.store import Journal
 from terway_edge.agent.telemetry import Telemetry
 from terway_edge.agent.uplinks import find_uplink
@@ -39,12 +40,11 @@ from terway_edge.core.anti_spoofing import SourceGuard
 from terway_edge.core.config import Settings
 from terway_edge.core.context import BackendContext
 from terway_edge.core.dispatcher import Dispatcher, explain
-from terway_edge.core.errors import EdgeError, KernelError
+from terway_edge.core.errors import KernelError
 from terway_edge.core.host_ports import HostPorts
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Condition, StopReason
 from terway_edge.core.node_conditions import NETWORK_UNAVAILABLE, network_serving
-from terway_edge.core.plans import Link
 from terway_edge.core.plugins import build_plugins, find_plugins
 from terway_edge.core.plumbing import Plumbing
 from terway_edge.core.ports import ClusterSource, Firewall, Kernel, StatusEntry, Stored
@@ -130,6 +130,15 @@ class Agent:
             self._ports,
             self._sources,
         )
+        self._mending = Mending(
+            kernel,
+            self._ipam,
+            self._clock,
+            self._telemetry,
+            locks,
+            self._plumbing.settings,
+            parts_of(firewall, self._sources, self._ports),
+        )
         self._repair = Repair(
             kernel,
             self._ipam,
@@ -137,13 +146,14 @@ class Agent:
             self._clock,
             self._telemetry,
             locks,
-            self._ports,
-            self._sources,
+            self._mending,
             self._conditions,
             lambda: self._reconciler.view,
             self._reconciler.poke,
         )
-        self._lost = LostSandboxes(settings.gc.grace_seconds)
+        self._collector = Collector(
+            kernel, self._ipam, self._service, self._clock, LostSandboxes(settings.gc.grace_seconds)
+        )
         self._closing = ExitStack()
         self._ending = Ending(lambda: self._dispatcher.under_way)
 
@@ -152,6 +162,7 @@ class Agent:
         settings = self._settings
         # First of all, so that nothing that happens after the first look is missed.
         self._closing.callback(self._kernel.subscribe(self._repair.on_event).close)
+        self._watch_tables()
         self._reconciler.run_once(self._source.load())
         self._closing.callback(self._ending.end, "routes", self._reconciler.stop)
         self._recover()
@@ -170,18 +181,14 @@ class Agent:
             self._clock,
         )
         handler = CniHandler(self._service, queries, self._telemetry, self._clock, settings.cni.network)
-        spool = settings.state_dir / "spool"
-        with locked(spool):
-            done = replay(spool, handler.delete_spooled)
-            server = Server(settings.run_dir / "cni.sock", settings.cni.workers, handler)
-        if done:
-            log.info("carried out %d DELs that came while no agent was there", done)
-        self._closing.callback(self._ending.end, "requests", server.drain, DRAIN)
-        server.serve()
+        door = Door(settings, handler, self._conditions)
+        self._closing.callback(self._ending.end, "requests", door.drain, DRAIN)
+        door.serve()
         heartbeat = partial(self._beat, settings.run_dir / "heartbeat")
         heartbeat()
         chores = [
             Chore("heartbeat", PERIOD, heartbeat),
+            Chore("socket", LOOK_FOR_SOCKET, door.keep),
             Chore("condition of the network", PERIOD, self._tell_network),
             Chore("audit", settings.routes.resync_seconds, self._repair.audit),
             Chore("repair", CATCH_UP, self._repair.catch_up),
@@ -196,6 +203,7 @@ class Agent:
         housekeeper = Housekeeper(chores, self._clock)
         self._closing.callback(self._ending.end, "chores", housekeeper.close)
         housekeeper.start()
+        self._mending.hurry = partial(housekeeper.hurry, "repair")
         self._tell_network()
         if settings.metrics.enabled:
             self._serve_metrics()
@@ -219,6 +227,12 @@ class Agent:
             self._dispatcher.stop(name, reason)
         except Exception as error:  # noqa: BLE001 - the others must be stopped too
             log.error("plugin %s: stop: %s", name, explain(error))
+
+    def _watch_tables(self) -> None:
+        try:
+            self._closing.callback(self._firewall.watch(self._mending.note_tables).close)
+        except KernelError as error:  # a kernel without nftables has no tables of ours either
+            log.warning("what others do to our nftables tables is seen by comparison only: %s", error)
 
     def _recover(self) -> None:
         """Bring leases and kernel together before anything is served."""
@@ -247,22 +261,8 @@ class Agent:
         self._repair.audit()
 
     def _collect(self) -> None:
-        """Self garbage collection: runtimes lose DELs."""
-        links = plugged_sandboxes(self._kernel.dump(Link))
-        for lease in self._lost.confirmed(self._ipam.leases(), links, self._clock.now()):
-            log.warning(
-                "freeing the lease of container %s: its link and namespace are gone and no DEL came",
-                lease.sandbox.container_id,
-            )
-            try:
-                self._service.delete(lease.sandbox, self._clock.now() + PERIOD)
-            except EdgeError as error:
-                log.error("container %s: %s", lease.sandbox.container_id, error)
-        if self._store.damage:
-            return  # a link without a lease may be a live pod whose lease was lost
-        for key in links:
-            if self._ipam.get(key) is None:
-                self._service.drop_orphan(key)
+        # After damage, a link without a lease may be a live pod whose lease was lost.
+        self._collector.run(with_links=not self._store.damage)
 
     def _hear_backends(self) -> None:
         """Advertisers are asked after each set of routes."""

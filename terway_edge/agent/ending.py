@@ -30,12 +30,12 @@ class Ending:
             hooks = ", ".join(f"{hook} of plugin {plugin}" for plugin, hook in self._under_way()) or "no hook"
             log.error("%s: not at an end after %.0f s and left as they are; still running: %s", what, limit, hooks)
 
-    def call(self, what: str, calls: Iterable[Callable[[], None]]) -> None:
+    def call(self, what: str, calls: Iterable[Callable[[], None]], limit: float = PATIENCE) -> None:
         """Make all of these calls at once; they must not raise."""
         threads = [threading.Thread(target=call, name="ending", daemon=True) for call in calls]
         for thread in threads:
             thread.start()
-        self.end(what, lambda limit: _joined(threads, limit))
+        self.end(what, lambda seconds: _joined(threads, seconds), limit)
 
 
 def end_at_last(seconds: float = LAST_MOMENT) -> threading.Timer:

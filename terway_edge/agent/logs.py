@@ -1,11 +1,14 @@
-"""Log lines on stderr: for people, or one JSON object per line."""
+"""Log lines on stderr: for people, or one JSON object per line. Nobody waits for them, or fails because of them."""
 
 from __future__ import annotations
 
 import json
 import logging
-import sys
+import os
+import select
 import time
+
+STDERR = 2
 
 
 class JsonFormatter(logging.Formatter):
@@ -48,7 +51,44 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 _CONTROL |= {code: f"\\u{code:04x}" for code in (0x2028, 0x2029, *range(0xD800, 0xE000))}
 
 
+class LossyHandler(logging.Handler):
+    """Writes each line at once or not at all: a disk that is full, a pipe that is closed or whose reader is stuck must
+    not hold up a pod. What is lost is counted, and told before the next line that gets through."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._ready = select.poll()
+        self._ready.register(descriptor, select.POLLOUT)
+        self._lost = 0
+        self._is_cut = False
+        """Part of a line is out, without its end."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = [record] if not self._lost else [_loss(self._lost), record]
+        text = "".join(f"{self.format(line)}\n" for line in lines)
+        data = (f"\n{text}" if self._is_cut else text).encode(errors="backslashreplace")
+        left = self._write(memoryview(data))
+        self._is_cut = self._is_cut if left == len(data) else left > 0
+        self._lost = self._lost + 1 if left else 0
+
+    def _write(self, data: memoryview) -> int:
+        """Bytes that could not be written without waiting."""
+        while data and self._ready.poll(0):
+            try:
+                # A pipe that is ready takes so many bytes without blocking (POSIX, "poll" and "write").
+                data = data[os.write(self._descriptor, data[: select.PIPE_BUF]) :]
+            except OSError:
+                break
+        return len(data)
+
+
+def _loss(lines: int) -> logging.LogRecord:
+    told = "%d lines of this log are lost: they could not be written"
+    return logging.LogRecord(__name__, logging.WARNING, __file__, 0, told, (lines,), None)
+
+
 def set_up(level: str, form: str) -> None:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LossyHandler(STDERR)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -20,6 +20,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,252}")
 VERSION = re.compile(r"[0-9]+(\.[0-9]+){0,2}", re.ASCII)
 IMPLIED_VERSION = "0.1.0"  # what a configuration without cniVersion means
 DEPTH_LIMIT = 32  # of prevResult, which is written out again
+PARTS_LIMIT = 200_000  # brackets, braces and commas; a GC whose 4 MiB name sandboxes has fewer
 SHOWN_LIMIT = 80  # characters of a wrong value in a message
 
 VALID_ATTACHMENTS = ("cni.dev/valid-attachments", "cni.dev/attachments")  # the second is an older name
@@ -52,6 +53,9 @@ def load(stdin: bytes) -> Conf:
     """The configuration as an object. Raises Refused with code 6."""
     if not stdin.strip():
         raise _undecodable("stdin is empty; the runtime must send the network configuration")
+    # Each value takes the memory of some thirty characters, whether somebody reads it or not.
+    if sum(map(stdin.count, (b"[", b"{", b","))) > PARTS_LIMIT:
+        raise _undecodable(f"stdin holds more than {PARTS_LIMIT} values")
     try:
         conf = json.loads(stdin.decode(), parse_constant=_no_number, parse_float=_finite)
     except UnicodeDecodeError as error:

@@ -37,7 +37,8 @@ def run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     with ExitStack() as stack:
-        instance_lock(settings.run_dir)  # until the process ends: what was left to itself at the stop may still work
+        # Held until the process ends, for what a stop leaves to itself may still work.
+        instance_lock(settings.run_dir, settings.state_dir)
         store, stored = open_journal(settings)
         kernel = LinuxKernel(proc_sys_net=settings.proc_sys_net)
         stack.callback(kernel.close)

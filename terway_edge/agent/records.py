@@ -29,6 +29,9 @@ FORMAT = 1
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = MappingProxyType({})
 """By format: what makes a record of the next format of one of that format. Without gaps, up to FORMAT - 1."""
 
+LATEST = 1e15
+"""No time of a clock is so many seconds."""
+
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 
 
@@ -68,9 +71,11 @@ def decode_header(line: bytes) -> Header:
     """Read the first line, without its newline; every format has these three. Raises BadLine."""
     document = _checked(line)
     try:
-        return Header(document["boot"], document["damage"], document["format"])
+        return Header(_text(document["boot"]), _text(document["damage"]), document["format"])
     except KeyError as error:
         raise BadLine(f"header has no {error}") from error
+    except TypeError as error:
+        raise BadLine(f"header is complete but of another shape ({error!r})") from error
 
 
 def decode(line: bytes, format: int = FORMAT) -> Record:
@@ -83,9 +88,9 @@ def decode(line: bytes, format: int = FORMAT) -> Record:
             return _lease(document["lease"])
         if "release" in document:
             container_id, ifname = document["release"]
-            return Released((container_id, ifname), document["at"])
+            return Released((_text(container_id), _text(ifname)), _time(document["at"]))
         address, pool, pod_uid, at = document["cooling"]
-        return Cooling(Address.parse(address), pool, pod_uid, at)
+        return Cooling(Address.parse(_text(address)), _text(pool), _text(pod_uid), _time(at))
     except (KeyError, TypeError, ValueError) as error:
         raise BadLine(f"record is complete but of another shape ({error!r})") from error
 
@@ -206,7 +211,7 @@ def _checked(line: bytes) -> dict[str, Any]:
         raise BadLine("checksum does not match")
     try:
         document = json.loads(str(body, "ascii"))  # of bytes, json would guess the encoding each time
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadLine(f"record is not JSON ({error})") from error
     if not isinstance(document, dict):
         raise BadLine("record is not an object")
@@ -248,25 +253,47 @@ def _lease_document(lease: Lease) -> dict[str, object]:
 
 
 def _lease(document: dict[str, Any]) -> Lease:
-    pod_namespace, pod_name, pod_uid = document["pod"]
+    pod_namespace, pod_name, pod_uid = map(_text, document["pod"])
     bandwidth = document["bandwidth"]
+    addresses = tuple(Address.parse(_text(text)) for text in document["addresses"])
+    if len(set(addresses)) < len(addresses):
+        raise ValueError("an address twice")
     return Lease(
         Sandbox(
-            document["container"],
-            document["ifname"],
-            document["netns"],
+            _text(document["container"]),
+            _text(document["ifname"]),
+            _text(document["netns"]),
             pod_namespace,
             pod_name,
             pod_uid,
-            None if bandwidth is None else Bandwidth(*bandwidth),
+            None if bandwidth is None else Bandwidth(*map(_whole, bandwidth)),
             tuple(_port_mapping(*port) for port in document.get("ports", ())),
         ),
-        tuple(Address.parse(text) for text in document["addresses"]),
-        document["backend"],
-        tuple(document["pools"]),
-        document["at"],
+        addresses,
+        _text(document["backend"]),
+        tuple(map(_text, document["pools"])),
+        _time(document["at"]),
     )
 
 
-def _port_mapping(host_port: int, container_port: int, protocol: str, host_ip: str) -> PortMapping:
-    return PortMapping(host_port, container_port, protocol, Address.parse(host_ip) if host_ip else None)
+def _port_mapping(host_port: object, container_port: object, protocol: object, host_ip: object) -> PortMapping:
+    address = Address.parse(text) if (text := _text(host_ip)) else None
+    return PortMapping(_whole(host_port), _whole(container_port), _text(protocol), address)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("no whole number")
+    return value
+
+
+def _time(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < LATEST:
+        raise TypeError("no time")
+    return value

@@ -8,16 +8,15 @@ from collections.abc import Callable
 from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.gc import plugged_sandboxes
 from terway_edge.agent.locks import SandboxLocks
+from terway_edge.agent.mending import Mending
 from terway_edge.agent.telemetry import Telemetry
-from terway_edge.core.anti_spoofing import SourceGuard
 from terway_edge.core.datapath import host_items
 from terway_edge.core.dispatcher import Dispatcher, explain
 from terway_edge.core.drift import Fights
-from terway_edge.core.errors import EdgeError, KernelError, Retry
-from terway_edge.core.host_ports import HostPorts
+from terway_edge.core.errors import EdgeError, Retry
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Condition, Lease, NodeView, Sandbox
-from terway_edge.core.names import is_own_link, key_of_alias
+from terway_edge.core.names import Key, is_own_link, key_of_alias, link_macs
 from terway_edge.core.plans import (
     HOST,
     PROTO,
@@ -28,6 +27,7 @@ from terway_edge.core.plans import (
     Neighbour,
     Plan,
     Rule,
+    Setting,
     Step,
     Verb,
     Where,
@@ -49,8 +49,7 @@ class Repair:
         clock: Clock,
         telemetry: Telemetry,
         locks: SandboxLocks,
-        ports: HostPorts,
-        sources: SourceGuard,
+        mending: Mending,
         conditions: Conditions,
         view: Callable[[], NodeView | None],
         surroundings_changed: Callable[[], None],
@@ -61,8 +60,7 @@ class Repair:
         self._clock = clock
         self._telemetry = telemetry
         self._locks = locks
-        self._ports = ports
-        self._sources = sources
+        self._mending = mending
         self._conditions = conditions
         self._view = view
         self._surroundings_changed = surroundings_changed
@@ -84,14 +82,18 @@ class Repair:
             lease = self._ipam.owner(item.address)
             if lease is not None and self._fights.may_repair(f"neighbour entry for {item.address}", self._clock.now()):
                 self._mend(lease, "event")  # which does not say what the entry was
+        elif isinstance(item, Setting):
+            self._mending.note_setting(item.link)
         elif isinstance(item, Link) and is_own_link(item.name, item.alias):
             self._link_changed(item)
         elif may_move_uplink(event, self._view()):
             self._surroundings_changed()
 
     def catch_up(self) -> None:
-        """Mend what was left broken while backing off, when that is over."""
-        if self._fights.is_due(self._clock.now()):
+        """Mend where events pointed to, and what was left broken while backing off, when that is over."""
+        if self._mending.mend_noted():
+            self._say_fights()
+        if self._fights.is_due(self._clock.now()) or self._mending.is_due():
             self.audit()
 
     def audit(self) -> int:
@@ -101,7 +103,7 @@ class Repair:
         """
         leases = self._ipam.leases()
         self._say_fights()
-        self._mend_table("anti-spoofing", self._sources.mend)
+        self._mending.audit()
         if not leases:
             return 0
         links = plugged_sandboxes(self._kernel.dump(Link))
@@ -111,18 +113,17 @@ class Repair:
         whole: list[Lease] = []
         for lease in leases:
             if (link := links.get(lease.key)) is not None:
-                is_whole = link.up and present.issuperset(host_items(lease, link.ifindex))
+                is_whole = _is_sound(link, lease.key) and present.issuperset(host_items(lease, link.ifindex))
                 (whole if is_whole else broken).append(lease)
         broken += self._broken_beside(whole)
         for lease in broken:
             self._mend(lease)
-        self._mend_table("hostPorts", self._ports.mend)
         return len(broken)
 
     def _say_fights(self) -> None:
         told = "another process keeps undoing it: find it with 'ip monitor' and stop it"
         fights = (Condition("DatapathFight", str(what), told) for what in self._fights.fought_over(self._clock.now()))
-        self._conditions.say("repair", *fights)
+        self._conditions.say("repair", *fights, *self._mending.fights())
 
     def _broken_beside(self, leases: list[Lease]) -> list[Lease]:
         """Of leases that lack nothing of the shared datapath, those that lack something of their backend's."""
@@ -137,9 +138,9 @@ class Repair:
         return found
 
     def _link_changed(self, link: Link) -> None:
-        """A pod's host link was set down, which takes its routes and neighbours in silence."""
+        """A pod's host link was set down, which takes its routes and neighbours in silence, or got another MAC."""
         key = key_of_alias(link.alias)
-        lease = None if key is None or link.up else self._ipam.get(key)
+        lease = None if key is None or _is_sound(link, key) else self._ipam.get(key)
         if lease is not None and self._fights.may_repair(f"link {link.name}", self._clock.now()):
             self._mend(lease)
 
@@ -165,14 +166,6 @@ class Repair:
                 ", put back" if discrepancy.mended else "",
             )
 
-    def _mend_table(self, what: str, mend: Callable[[], list[str]]) -> None:
-        try:
-            for line in mend():
-                self._telemetry.repaired("audit")
-                log.warning("%s, put right", line)
-        except KernelError as error:
-            log.error("%s cannot be mended: %s", what, error)
-
     def _put_back(self, item: FibRoute | Rule, words: str, lease: Lease | None) -> None:
         if lease is None or not self._fights.may_repair(words, self._clock.now()):
             return
@@ -181,3 +174,8 @@ class Repair:
         if not failures:
             self._telemetry.repaired("event")
             log.warning("container %s: somebody removed its %s, put back", lease.sandbox.container_id, words)
+
+
+def _is_sound(link: Link, key: Key) -> bool:
+    """Whether a sandbox's host link is as it was made."""
+    return link.up and link.mac == link_macs(key)[0]

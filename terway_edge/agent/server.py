@@ -85,7 +85,7 @@ class Server:
         self._handler = handler
         self._allowed = {0, os.geteuid()}
         self._path = path
-        self._listener = _listen(path)
+        self._listener, self._place = _listen(path)
         self._workers = workers
         self._guard = threading.Lock()
         self._names = count()
@@ -110,6 +110,24 @@ class Server:
         self._threads.add(thread)
         thread.start()
 
+    def is_reachable(self) -> bool:
+        """False if the path leads to nothing, or to something else."""
+        try:
+            return _place(self._path) == self._place
+        except OSError:
+            return False
+
+    def listen_anew(self) -> None:
+        """At the same path; requests in flight go on. Raises Refused or OSError."""
+        with self._guard:
+            if self.is_draining:
+                return
+            old = self._listener
+            self._listener, self._place = _listen(self._path)
+        with suppress(OSError):
+            old.shutdown(socket.SHUT_RDWR)  # sends every accept() to the new one
+        old.close()
+
     def drain(self, timeout: float) -> bool:
         """Take no more connections and wait for those in flight; False if some are still running after `timeout`."""
         with self._guard:
@@ -127,12 +145,15 @@ class Server:
 
     def _accept(self) -> None:
         while True:
+            listener = self._listener
             try:
-                sock, _ = self._listener.accept()
+                sock, _ = listener.accept()
             except ConnectionAbortedError:
                 continue
             except OSError as error:
-                if self._listener.fileno() < 0 or error.errno in _CLOSED:
+                if listener is not self._listener:
+                    continue
+                if listener.fileno() < 0 or error.errno in _CLOSED:
                     return
                 log.error("accept: %s", error)
                 threading.Event().wait(0.1)  # out of descriptors or memory: give others time to end
@@ -168,8 +189,11 @@ class Server:
 _CLOSED = {22, 9}  # EINVAL after shutdown(), EBADF after close()
 
 
-def _listen(path: Path) -> socket.socket:
-    """A listening socket that was never open to others: the mask is set before bind(2). Raises Refused or OSError."""
+def _listen(path: Path) -> tuple[socket.socket, tuple[int, int]]:
+    """A listening socket that was never open to others (the mask is set before bind(2)), and its file's identity.
+
+    Raises Refused or OSError.
+    """
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise Refused(f"{path} is longer than the {LONGEST_PATH} bytes a socket path may have: choose another run_dir")
     private_directory(path.parent)
@@ -183,4 +207,9 @@ def _listen(path: Path) -> socket.socket:
         os.umask(previous)
     listener.listen(BACKLOG)
     reach("socket.listen.after")
-    return listener
+    return listener, _place(path)
+
+
+def _place(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return status.st_dev, status.st_ino

@@ -137,6 +137,19 @@ class Service:
         """Why an ADD could not be served now; empty if it could. Exhausted addresses are no reason."""
         return self._node().why_not
 
+    def drop_lost(self, lease: Lease, is_lost: Callable[[], bool]) -> bool:
+        """Free the lease of a sandbox that is gone; False if it has come back, as `is_lost` says under the lock.
+
+        Raises EdgeError, Retry as well if a call for the sandbox is in flight: it is not lost, or the next round
+        finds it.
+        """
+        with self._locks.hold(lease.key, timeout=0):
+            if self._ipam.get(lease.key) != lease or not is_lost():
+                return False
+            self._undo(lease.sandbox, lease)
+            self._dispatcher.lease_released(lease)
+            return True
+
     def drop_orphan(self, key: Key) -> None:
         """Unplug a link of ours that has no lease; under the lock, for an ADD may be about to need the name.
 

@@ -118,8 +118,7 @@ class Journal:
             self._file = -1
 
     def _append(self, *records: Record) -> None:
-        if self._closed:
-            raise _retry(self._path, "this agent has ended")
+        self._refuse_if_closed()
         if self._torn:
             self._recover()
         data = b"".join(map(encode, records))
@@ -148,7 +147,12 @@ class Journal:
             self._torn = True
             _log.error("lease store: cannot shorten %s: %s; it is written anew first", self._path, error.strerror)
 
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise _retry(self._path, "this agent has ended")
+
     def _recover(self) -> None:
+        self._refuse_if_closed()
         try:
             self._rewrite()
         except OSError as error:

@@ -42,7 +42,7 @@ def uninstall_node(settings: Settings) -> Iterator[Told]:
     from terway_edge.kernel.nft import NftFirewall
 
     with ExitStack() as stack:
-        stack.enter_context(instance_lock(settings.run_dir))
+        stack.enter_context(instance_lock(settings.run_dir, settings.state_dir))
         kernel = LinuxKernel(proc_sys_net=settings.proc_sys_net)
         stack.callback(kernel.close)
         firewall = NftFirewall()

@@ -36,6 +36,7 @@ class Dispatcher:
         self._manager = manager
         self._on_failure = on_failure
         self._callers: dict[tuple[str, str], Any] = {}
+        self._calls: dict[object, tuple[str, str]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -49,6 +50,11 @@ class Dispatcher:
     def advertisers(self) -> list[str]:
         """The names of the plugins that have the advertise hook."""
         return [each.plugin_name for each in self._manager.hook.terway_edge_advertise.get_hookimpls()]
+
+    @property
+    def under_way(self) -> list[tuple[str, str]]:
+        """(plugin, hook) of every call that has not returned, the oldest first."""
+        return list(self._calls.values())
 
     # --- selection and life ---------------------------------------------------------------------------------------
 
@@ -173,7 +179,17 @@ class Dispatcher:
                 f"see 'terway-edge plugins'"
             )
         others = [other for name, other in self._manager.list_name_plugin() if other is not None and name != plugin]
-        return self._manager.subset_hook_caller(f"{PROJECT}_{hook}", remove_plugins=others)
+        caller = self._manager.subset_hook_caller(f"{PROJECT}_{hook}", remove_plugins=others)
+
+        def call(**arguments: Any) -> Any:
+            token = object()
+            self._calls[token] = plugin, hook
+            try:
+                return caller(**arguments)
+            finally:
+                del self._calls[token]
+
+        return call
 
     def _each(self, hook: str, **arguments: Any) -> None:
         """Call each observer by itself: in one pluggy call, one that raises would silence those after it."""

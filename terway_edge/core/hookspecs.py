@@ -74,6 +74,9 @@ class Hooks:
     def terway_edge_stop(self, reason: StopReason) -> None:
         """Called once when the agent ends, in-flight calls drained, and by `terway-edge uninstall`, no start before.
 
+        All plugins are called at once and have 4 seconds when the agent ends: what lasts longer is told in the log and
+        left to itself.
+
         :param reason: UPGRADE: leave all kernel state as it is; UNINSTALL: remove everything of yours, by the marks
             that a process with no memory knows it by. Pods are unplugged afterwards.
 

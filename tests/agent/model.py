@@ -91,7 +91,12 @@ class Model:
         return f"boot {self.boots}"
 
     def teardown(self):
-        self.settle()
+        try:
+            self.settle()
+        finally:
+            self.close()
+
+    def close(self):
         self.rig.store.journal.close()
         shutil.rmtree(self.folder)
 

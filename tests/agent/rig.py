@@ -5,8 +5,9 @@ import time
 from importlib.metadata import EntryPoint
 
 from terway_edge.agent.conditions import Conditions
-from terway_edge.agent.gc import LostSandboxes, plugged_sandboxes
+from terway_edge.agent.gc import Collector, LostSandboxes
 from terway_edge.agent.locks import SandboxLocks
+from terway_edge.agent.mending import Mending, parts_of
 from terway_edge.agent.repair import Repair
 from terway_edge.agent.service import Node as ServiceNode
 from terway_edge.agent.service import Service
@@ -115,6 +116,11 @@ class Rig:
             self.ports,
             self.sources,
         )
+        self.mending = Mending(
+            *(self.kernel, self.ipam, self.clock, self.telemetry, self.locks, self.plumbing.settings),
+            parts_of(self.firewall, self.sources, self.ports),
+        )
+        self.mending.hurry = self.mending.mend_noted  # the twin tells when all is done: there is nothing to wait for
         self.repair = Repair(
             self.kernel,
             self.ipam,
@@ -122,13 +128,13 @@ class Rig:
             self.clock,
             self.telemetry,
             self.locks,
-            self.ports,
-            self.sources,
+            self.mending,
             self.conditions,
             lambda: self.view,
             self._poked,
         )
-        self.lost = LostSandboxes(GRACE, exists=self.netns_exists)
+        lost = LostSandboxes(GRACE, exists=self.netns_exists)
+        self.collector = Collector(self.kernel, self.ipam, self.service, self.clock, lost)
         self._watch = self.kernel.subscribe(self.repair.on_event)
 
     def _node(self):
@@ -194,12 +200,7 @@ class Rig:
 
     def collect_lost(self):
         """One round of our own garbage collection."""
-        links = plugged_sandboxes(self.kernel.dump(Link))
-        for lease in self.lost.confirmed(self.ipam.leases(), links, self.clock.now()):
-            self.service.delete(lease.sandbox, self.clock.now() + 10)
-        for key in links:
-            if self.ipam.get(key) is None:
-                self.service.drop_orphan(key)
+        self.collector.run()
 
     # --- looking ---------------------------------------------------------------------------------------------------
 

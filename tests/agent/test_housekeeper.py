@@ -63,7 +63,7 @@ def test_close_waits_for_the_chore_under_way_and_starts_no_other(run):
     assert began.wait(WAIT)
     closer = threading.Thread(target=housekeeper.close)
     closer.start()
-    eventually(housekeeper._closed.is_set)
+    eventually(lambda: housekeeper._closed)
     go.set()
     closer.join(WAIT)
     assert not closer.is_alive()
@@ -74,3 +74,20 @@ def test_close_waits_for_the_chore_under_way_and_starts_no_other(run):
 def test_one_that_was_never_started_can_be_closed():
     Housekeeper([Chore("c", 1, lambda: None)], BootClock()).close()
     assert "housekeeper" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_chore_that_is_hurried_is_done_soon_and_once_even_if_it_is_under_way(run):
+    began, go, done = threading.Event(), threading.Event(), []
+
+    def slow():
+        began.set()
+        assert go.wait(WAIT)
+        done.append(1)
+
+    housekeeper = run(Chore("slow", 3600, slow))
+    for _ in range(3):
+        housekeeper.hurry("slow")
+    assert began.wait(WAIT)
+    housekeeper.hurry("slow")
+    go.set()
+    eventually(lambda: len(done) == 2)

@@ -2,13 +2,15 @@
 
 import json
 import logging
+import os
+import resource
 import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terway_edge.agent.logs import JsonFormatter, TextFormatter
+from terway_edge.agent.logs import JsonFormatter, LossyHandler, TextFormatter
 
 FORGED = "x\n2026-01-01T00:00:00.000Z ERROR   MainThread: all leases lost"
 
@@ -60,3 +62,73 @@ def test_times_are_utc_with_milliseconds():
     made.created, made.msecs = 0.0, 7.0
     assert TextFormatter().format(made).startswith("1970-01-01T00:00:00.007Z WARNING ")
     assert json.loads(JsonFormatter().format(made))["time"] == "1970-01-01T00:00:00.007Z"
+
+
+@pytest.fixture
+def pipe():
+    """(reading end, writing end)"""
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        try:
+            os.close(end)
+        except OSError:
+            assert end == ends[0], "only the reader goes"
+
+
+def handler(descriptor):
+    made = LossyHandler(descriptor)
+    made.setFormatter(logging.Formatter("%(message)s"))
+    return made
+
+
+def test_t30_a_stuck_reader_holds_up_nobody_and_what_is_lost_is_told(pipe):
+    reader, writer = pipe
+    made = handler(writer)
+    for number in range(200):
+        made.emit(record(f"{number} {'x' * 1000}"))
+    taken = os.read(reader, 1 << 20).decode().splitlines()
+    assert 10 < len(taken) < 200
+    made.emit(record("free again"))
+    told, after = os.read(reader, 1 << 20).decode().strip().splitlines()
+    assert told.endswith("lines of this log are lost: they could not be written")
+    assert after == "free again"
+    whole = [line for line in taken if len(line) > 1000]
+    assert len(whole) + int(told.split()[0]) == 200
+    made.emit(record("and on"))
+    assert os.read(reader, 100) == b"and on\n"
+
+
+def test_t30_a_reader_that_is_gone_fails_nobody(pipe):
+    reader, writer = pipe
+    made = handler(writer)
+    os.close(reader)
+    made.emit(record("into nothing"))
+    made.emit(record("and again"))
+    assert made._lost == 2
+
+
+def test_t30_a_full_disk_fails_nobody(tmp_path):
+    path = tmp_path / "log"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with path.open("ab") as file:
+        made = handler(file.fileno())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # as ENOSPC does: a part, then nothing
+        try:
+            for _ in range(3):
+                made.emit(record("seven.."))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        made.emit(record("room"))
+    assert path.read_text().splitlines() == [
+        "seven..",
+        "se",
+        "2 lines of this log are lost: they could not be written",
+        "room",
+    ]
+
+
+def test_what_cannot_be_encoded_is_written_all_the_same(pipe):
+    made = handler(pipe[1])
+    made.emit(record("\udcff"))
+    assert os.read(pipe[0], 100) == b"\\udcff\n"

@@ -333,6 +333,15 @@ def test_stop_ends_every_thread(running):
     assert names.isdisjoint({"reconciler", "advertiser-flannel_route"})
 
 
+def test_stop_leaves_an_advertiser_that_hangs_to_itself(running):
+    running.plugin.go.clear()
+    running.reconciler.poke()
+    eventually(lambda: not running.reconciler.settle(0))
+    assert not running.reconciler.stop(0.05)
+    running.plugin.go.set()
+    assert running.reconciler.stop()
+
+
 def test_a_cycle_that_fails_is_not_the_last(running, caplog):
     running.uplink = RuntimeError("the kernel's surprise")
     running.reconciler.poke()

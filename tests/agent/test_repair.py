@@ -6,7 +6,7 @@ import pytest
 
 from terway_edge.core.drift import TOLERATED
 from terway_edge.core.names import link_macs
-from terway_edge.core.plans import FibRoute, LinkAddress, Neighbour, Rule, Where
+from terway_edge.core.plans import FibRoute, LinkAddress, LinkSetting, Neighbour, Rule, Where
 from tests.agent.rig import HOST_ADDRESS
 
 
@@ -40,6 +40,18 @@ def test_a_pods_link_set_down_comes_up_with_its_routes(rig):
     rig.add("c1")
     whole = rig.kernel.snapshot()
     rig.kernel.set_link(rig.link("c1").name, up=False)
+    assert rig.kernel.snapshot() == whole
+
+
+def test_t37_a_pods_host_link_keeps_its_mac(rig):
+    rig.add("c1")
+    whole, stray = rig.kernel.snapshot(), LinkSetting(rig.link("c1").ifindex, mac=b"\2\0\0\0\0\7")
+    rig.kernel.foreign_replace(stray)
+    assert rig.kernel.snapshot() == whole
+    rig.die()
+    rig.kernel.foreign_replace(stray)
+    assert rig.kernel.snapshot() != whole
+    assert rig.repair.audit() == 1
     assert rig.kernel.snapshot() == whole
 
 

@@ -1,6 +1,7 @@
 """The agent's socket with the real wire format: modes, callers, slowness, torn requests, draining."""
 
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -364,3 +365,48 @@ def test_a_caller_who_leaves_ends_its_wait(start, path):
     eventually(lambda: len(server._threads) == 2, "it waits, and another thread is in its place")
     sock.close()
     eventually(lambda: len(server._threads) == 1, "the wait has ended")
+
+
+@pytest.mark.parametrize("what", ["socket", "directory", "another socket in its place"])
+def test_t28_a_socket_that_was_taken_away_is_made_anew(start, path, what):
+    server = start(echo)
+    assert server.is_reachable()
+    if what == "directory":
+        shutil.rmtree(path.parent)
+    else:
+        path.unlink()
+    stranger = socket.socket(socket.AF_UNIX)
+    with stranger:
+        if what.startswith("another"):
+            stranger.bind(str(path))
+        assert not server.is_reachable()
+        server.listen_anew()
+    assert server.is_reachable()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [ask(path, f"c{number}").payload for number in range(8)] == [f"c{number}".encode() for number in range(8)]
+
+
+def test_t28_a_request_in_flight_is_answered_though_the_socket_is_made_anew(start, path):
+    began, go = threading.Event(), threading.Event()
+
+    def slow(request, connection):
+        began.set()
+        assert go.wait(WAIT)
+        echo(request, connection)
+
+    server = start(slow)
+    with connect(path) as sock:
+        sock.sendall(encode_request({"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c1"}, b"", 5000))
+        assert began.wait(WAIT)
+        path.unlink()
+        server.listen_anew()
+        go.set()
+        assert sock.recv(100)[5:] == b"c1"
+    assert ask(path, "c2").payload == b"c2"
+
+
+def test_a_server_that_is_drained_listens_no_more(start, path):
+    server = start(echo)
+    assert server.drain(WAIT)
+    server.listen_anew()
+    assert not path.exists()

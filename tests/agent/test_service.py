@@ -81,6 +81,7 @@ def test_an_add_cut_short_with_its_pod_end_gone_is_resumed(rig):
 def test_what_an_add_cut_short_left_on_the_host_does_not_hinder_the_next(rig):
     rig.create("c1")
     lease = rig.dispatcher.allocate("flannel_route", rig.sandbox("c1"), rig.view, 0.0)
+    rig.die()  # or it would put the link right
     remains = rig.kernel.create_link(link_name(lease.key), alias=link_alias(lease.key))
     rig.kernel.foreign_add(FibRoute(lease.addresses[0].host, link=remains.ifindex))
     assert rig.add("c1").addresses == lease.addresses
@@ -201,7 +202,7 @@ def test_no_pod_is_added_before_the_node_is_known(rig):
 
 
 @pytest.mark.parametrize("where", [{"netns": "/run/netns/absent"}, {"netns": ""}, {"netns_fd": 9}])
-def test_an_unusable_namespace_is_refused_before_anything_is_written(rig, where):
+def test_t21_an_unusable_namespace_is_refused_before_anything_is_written(rig, where):
     sandbox = Sandbox("c1", "eth0", **where)
     before = rig.kernel.snapshot()
     rig.store.fail_next()

@@ -435,3 +435,16 @@ def test_t05_killed_writer_loses_nothing_it_acknowledged(home: Home, acknowledge
     resting = {address.value & 0xFFFF for address, *_ in stored.cooling}
     assert released <= resting
     assert not missing - resting
+
+
+def test_a_closed_journal_writes_nothing_more(home: Home) -> None:
+    """Another agent may have the file by then."""
+    home.open()
+    journal = home.journal
+    journal.put(lease(1))
+    home.close()
+    before = home.path.read_bytes()
+    for write in (lambda: journal.put(lease(2)), lambda: journal.distrust("x"), lambda: journal.release(lease(1), 9.0)):
+        with pytest.raises(Retry, match="this agent has ended"):
+            write()
+    assert home.path.read_bytes() == before
