@@ -11,6 +11,8 @@ from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.brief import shown
 from terway_edge.core.cloud import CloudError
 
+LONGEST_NUMBER = 18  # digits
+
 
 class Answer:
     """A JSON object; what is absent reads as empty. Whatever has another type than asked for raises CloudError, cause
@@ -35,7 +37,7 @@ class Answer:
         value = self._fields.get(name)
         if value is None or value == "":
             return 0
-        if isinstance(value, str) and value.isascii() and value.isdigit():
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= LONGEST_NUMBER:
             return int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._wrong(name, value)

@@ -80,7 +80,7 @@ class PathCredentials:
         if self._path.is_dir():
             key_id, key_secret, token, end = [_text(self._path / name) for name in NAMES]
         else:
-            key_id, key_secret, token, end = _fields(json.loads(_bytes(self._path)))
+            key_id, key_secret, token, end = _fields(_json(self._path))
         if not key_id or not key_secret:
             raise ValueError("the key id or its secret is missing")
         return of_texts(key_id, key_secret, token, read_time(end))
@@ -105,6 +105,13 @@ def _text(path: Path) -> str:
         return _bytes(path).decode().strip()
     except FileNotFoundError:
         return ""
+
+
+def _json(path: Path) -> object:
+    try:
+        return json.loads(_bytes(path))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _bytes(path: Path) -> bytes:

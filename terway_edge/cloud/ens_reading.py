@@ -60,10 +60,10 @@ class EnsReader:
             while not is_last:
                 number += 1
                 answer = self._client.call(action, {**filters, "PageNumber": number, "PageSize": PAGE}, deadline)
-                items = answer.items(path)
-                found.update((item.text(key), item) for item in items)
+                before = len(found)
+                found.update((item.text(key), item) for item in answer.items(path))
                 totals.add(answer.number("TotalCount"))
-                is_last = not items or len(totals) > 1 or len(found) >= max(totals)
+                is_last = len(found) == before or len(totals) > 1 or len(found) >= max(totals)
             if len(totals) == 1 and len(found) >= max(totals):
                 return list(found.values())
         raise not_understood(action, "the listing changes faster than it can be read")

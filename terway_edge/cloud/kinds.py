@@ -18,8 +18,12 @@ def kind_of(text: str) -> EniKind:
 
 
 def gateway_of(cidr: Prefix, place: int) -> Address:
-    """:param place: counted from the first address of the CIDR, or if negative back from its last"""
-    return Address(cidr.family, (cidr.first if place >= 0 else cidr.last) + place)
+    """The nearest address of a CIDR that is too small to have that one.
+
+    :param place: counted from the first address of the CIDR, or if negative back from its last
+    """
+    value = (cidr.first if place >= 0 else cidr.last) + place
+    return Address(cidr.family, min(max(value, cidr.first), cidr.last))
 
 
 def is_bound(eni: Eni | None, instance: str) -> bool:

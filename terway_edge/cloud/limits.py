@@ -33,7 +33,7 @@ def read_annotation(text: str) -> tuple[str, Limits]:
     """(instance type, its limits) of a Node's annotation. Raises ValueError if it does not tell them."""
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if isinstance(document, dict):
         try:

@@ -57,14 +57,14 @@ class EcsMetadata:
                 return None
             raise
         six = self._list6(f"network/interfaces/macs/{mac}/ipv6s", deadline)
-        return SeenEni(identifier, bytes.fromhex(mac.replace(":", "")), primary, frozenset((primary, *four, *six)))
+        return SeenEni(identifier, _mac(mac), primary, frozenset((primary, *four, *six)))
 
     def _list(self, name: str, deadline: float) -> list[Address]:
         """A JSON array."""
         text = self._read(name, deadline)
         try:
-            return [Address.parse(each) for each in json.loads(text)]
-        except (ValueError, TypeError):
+            return [Address.parse(str(each)) for each in json.loads(text)]
+        except (ValueError, TypeError, RecursionError):
             raise _not_understood(name, text) from None
 
     def _list6(self, name: str, deadline: float) -> list[Address]:
@@ -89,6 +89,13 @@ class EcsMetadata:
 
     def _read(self, name: str, deadline: float) -> str:
         return self._http.text(f"meta-data/{name}", deadline).strip()
+
+
+def _mac(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.replace(":", ""))
+    except ValueError:
+        raise _not_understood(MACS, text) from None
 
 
 def _not_understood(name: str, text: str) -> CloudError:

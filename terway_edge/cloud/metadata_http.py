@@ -68,7 +68,7 @@ class MetadataHttp:
                 reply = self._send("PUT", TOKEN_PATH, {LIFE_HEADER: str(TOKEN_SECONDS)}, deadline)
                 if reply.status == http.client.TOO_MANY_REQUESTS or reply.status >= 500:
                     raise _refused(TOKEN_PATH, reply.status)
-                self._token = reply.body.decode() if reply.status == http.client.OK else ""
+                self._token = _token(reply.body) if reply.status == http.client.OK else ""
                 self._until = self._clock.now() + TOKEN_SECONDS / 2
             return self._token
 
@@ -86,6 +86,14 @@ class MetadataHttp:
         finally:
             connection.close()
         raise failure
+
+
+def _token(body: bytes) -> str:
+    """Raises CloudError for what cannot be sent as a header."""
+    text = body.decode(errors="replace").strip()
+    if not text.isascii() or not text.isprintable():
+        raise _failed(f"{TOKEN_PATH} gave no token")
+    return text
 
 
 def _refused(path: str, status: int) -> CloudError:

@@ -98,7 +98,7 @@ def _parsed(text: str) -> Credentials:
         names = ("AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration")
         key_id, key_secret, token, end = [str(document[name]) for name in names]
         return of_texts(key_id, key_secret, token, read_time(end))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         # Not repeated, and without what caused it: the text holds the secret.
         failure = no_credentials("metadata shows the role's credentials in a form that is not understood")
     raise failure

@@ -88,7 +88,7 @@ class SdkTransport:
         body, problem = self._answer(self._prepared(request, credentials, deadline), credentials)
         if problem is not None:
             raise self._failure(action, problem)
-        return _fields(action, body, credentials)
+        return fields_of(action, body, credentials)
 
     def _answer(self, request: Any, credentials: Credentials) -> tuple[bytes, _Problem | None]:
         try:
@@ -176,12 +176,13 @@ def _request_class(package: str, name: str) -> Any:
     return getattr(importlib.import_module(f"{package}.{name}Request"), f"{name}Request")
 
 
-def _fields(action: Action, body: bytes, credentials: Credentials) -> Mapping[str, object]:
+def fields_of(action: Action, body: bytes, credentials: Credentials) -> Mapping[str, object]:
+    """The JSON object of an answer that came with status 200. Raises CloudError."""
     if not body:
         raise failures.not_understood(action, "the answer is empty")
     try:
         fields = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise failures.not_understood(action, "the answer is no JSON object")

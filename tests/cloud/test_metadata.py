@@ -10,7 +10,7 @@ from terway_edge.core.addresses import Address
 from terway_edge.core.cloud import AddressWish, Cause, CloudError, EniWish, Instance
 from terway_edge.testing.openapi import Emulator, Script, Server, listen
 from terway_edge.testing.openapi.pace import Pace
-from tests.cloud.rig import Time, World
+from tests.cloud.rig import OddApi, Time, World
 
 WISH = EniWish("intent-1", "vsw-h", ("sg-1",), ipv4=2, ipv6=1)
 
@@ -154,3 +154,18 @@ def test_an_eni_that_is_not_there_has_no_addresses(here):
     assert not here.metadata.await_addresses(
         nobody, here.time.clock.now() + 0.5, present=[Address.parse("192.168.0.9")]
     )
+
+
+class OddService(OddApi):
+    """Metadata whose every file is the same."""
+
+    read_metadata = OddApi.handle
+
+
+@pytest.mark.parametrize("body", [b"a\r\nb: c", b"\xff", "\u00e4".encode()])
+def test_a_token_that_cannot_be_sent_is_none(closing, time_, body):
+    server = closing.enter_context(Server(OddService(body), listen()))
+    http = MetadataHttp(time_.clock, time_.sleep, lambda: 0.5, f"http://{server.endpoint}")
+    with pytest.raises(CloudError, match="api/token gave no token") as caught:
+        http.text("meta-data/region-id", time_.clock.now() + 30)
+    assert caught.value.cause is Cause.UNAVAILABLE

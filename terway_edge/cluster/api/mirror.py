@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from msgspec import MsgspecError
 from msgspec.json import decode
 
 from terway_edge.cluster.api.projection import Item
@@ -107,7 +108,7 @@ class Mirror(Generic[T]):
 
     def _entry(self, item: Item, before: _Entry[T] | None) -> _Entry[T]:
         try:
-            found = self._read(decode(item.trimmed))
+            found = self._read(_document(item.trimmed))
         except Wrong as wrong:
             where = f"{self._kind}/{item.name}"
             problems = tuple(
@@ -119,3 +120,12 @@ class Mirror(Generic[T]):
         if before is not None and before.found == found:
             found = before.found  # the same one, which makes comparing snapshots fast
         return _Entry(item.uid, item.trimmed, item.trimmed, found, ())
+
+
+def _document(trimmed: bytes) -> Mapping[Any, Any]:
+    """Raises Wrong: what was picked as it came is looked into here for the first time."""
+    try:
+        found: Mapping[Any, Any] = decode(trimmed)
+    except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Wrong("", f"is no JSON that can be read: {error}") from None
+    return found

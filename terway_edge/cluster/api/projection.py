@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from msgspec import Raw, Struct, field
+from msgspec import DecodeError, Raw, Struct, field
 from msgspec.json import Decoder, Encoder
 
 from terway_edge.cluster.nodes import INSTANCE_TYPE_INFO
@@ -134,20 +134,30 @@ class Projector:
         self._list: Decoder[_List[_Node | _Peer | _Data]] = Decoder(_List[shape])
 
     def page(self, text: bytes) -> Page:
-        found = self._list.decode(text)
+        found = _decoded(self._list, text)
         items = [_item(each) for each in found.items or ()]
         return Page(items, found.metadata.resource_version, found.metadata.rest)
 
     def one(self, text: bytes) -> Item:
-        return _item(self._object.decode(text))
+        return _item(_decoded(self._object, text))
 
     def change(self, line: bytes) -> Change:
-        event = _event.decode(line)
+        event = _decoded(_event, line)
         if event.type == "ERROR":
-            return Change(event.type, Item("", "", b""), "", _status.decode(event.object))
-        found = self._object.decode(event.object)
+            return Change(event.type, Item("", "", b""), "", _decoded(_status, event.object))
+        found = _decoded(self._object, event.object)
         version = found.metadata.resource_version
         return Change(event.type, _item(found), version)
+
+
+def _decoded(decoder: Decoder[Shape], text: bytes | Raw) -> Shape:
+    """Raises msgspec.MsgspecError, also where the library has errors of other kinds."""
+    try:
+        return decoder.decode(text)
+    except UnicodeDecodeError:
+        raise DecodeError("JSON is no UTF-8") from None
+    except RecursionError:
+        raise DecodeError("JSON is nested too deeply") from None
 
 
 def _item(found: _Node | _Peer | _Data) -> Item:
@@ -158,4 +168,4 @@ def _item(found: _Node | _Peer | _Data) -> Item:
 
 def error_status(text: bytes) -> ErrorStatus:
     """Raises msgspec.MsgspecError."""
-    return _status.decode(text)
+    return _decoded(_status, text)
