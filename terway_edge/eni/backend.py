@@ -44,7 +44,7 @@ class EniBackend(ABC):
 
     def __init__(self, context: BackendContext) -> None:
         self._context = context
-        self._links = EniLinks(context.kernel, context.clock)
+        self._links = EniLinks(context.kernel, context.clock, context.plumbing.settings)
         self._publisher = Publisher(context.node_name, context.annotations, context.statuses)
         self._manager: Manager | None = None
         self._subscription: Closable | None = None
@@ -72,6 +72,7 @@ class EniBackend(ABC):
             for lease in self._own_leases():  # an earlier process may not have come to it
                 self._publisher.changed(lease)
             self._subscription = context.kernel.subscribe(self._links.on_event)
+            self._links.recall()
             self._manager.start()
 
     @hookimpl
@@ -191,6 +192,8 @@ class EniBackend(ABC):
             self._manager.turn_soon()
 
     def _publish(self) -> float:
+        """After each turn."""
+        self._links.keep({each for lease in self._own_leases() if (each := self._wanted(lease)) is not None})
         return self._publisher.publish(self._started.standing(), self._own_leases(), self._context.clock.now())
 
     def _own_leases(self) -> Iterator[Lease]:

@@ -85,7 +85,7 @@ class IntentsFile:
             return read(self._path.read_bytes(), now, self._instance)
         except FileNotFoundError:
             return Memory()
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             log.error("%s is unusable and passed over: %s: %s", self._path, type(error).__name__, error)
             return Memory()
 

@@ -10,6 +10,7 @@ from terway_edge.core.addresses import Address
 from terway_edge.core.drift import Fights
 from terway_edge.core.errors import Retry
 from terway_edge.core.models import Condition, Discrepancy
+from terway_edge.core.node_settings import NodeSettings
 from terway_edge.core.plans import (
     HOST,
     PROTO,
@@ -26,14 +27,16 @@ from terway_edge.core.plans import (
 )
 from terway_edge.core.ports import Clock, Happening, Kernel, KernelEvent
 from terway_edge.eni.policy_routing import (
+    doubles,
     eni_plan,
     find_link,
+    gateways_of,
     is_harmless,
     is_pod_rule,
     lasting_items,
     remains,
     rules_about,
-    settings_plan,
+    settings,
     table_of,
 )
 
@@ -53,11 +56,33 @@ class Wanted(NamedTuple):
 class EniLinks:
     """Any thread may call. A link that is ready is not looked at again until the kernel tells of a change."""
 
-    def __init__(self, kernel: Kernel, clock: Clock) -> None:
+    def __init__(self, kernel: Kernel, clock: Clock, node_settings: NodeSettings) -> None:
+        """:param node_settings: whose keeper puts right what others change of a ready link's sysctls"""
         self._kernel = kernel
         self._clock = clock
+        self._settings = node_settings
         self._ready: dict[int, Wanted] = {}
+        self._kept: frozenset[Wanted] = frozenset()
         self._fights = Fights()
+
+    def recall(self) -> None:
+        """Know the links that an earlier process made ready, as the kernel shows them: their events count before the
+        cloud has said which ENIs they are, however long that takes. Three dumps."""
+        links, addresses = self._kernel.dump(Link), self._kernel.dump(LinkAddress)
+        routes = self._kernel.dump(FibRoute, Where(proto=PROTO))
+        for link in links:
+            gateways = gateways_of(link.ifindex, routes)
+            if gateways:
+                node = tuple(each.address for each in doubles(routes, addresses) if each.link == link.ifindex)
+                self._remember(link, Wanted(f"on link {link.name}", link.mac, gateways, node, link.mtu))
+
+    def keep(self, wanted: Collection[Wanted]) -> None:
+        """Those that pods are on, as far as they are known. What became known since the last call is looked at now,
+        and from then on at events."""
+        news = not self._kept.issuperset(wanted)
+        self._kept = frozenset(wanted)
+        if news:
+            self.audit(wanted)
 
     def make_ready(self, wanted: Wanted) -> int:
         """The ifindex of the ENI's link, which pods may use. Raises Retry if it is not there, or the kernel refuses."""
@@ -65,15 +90,15 @@ class EniLinks:
             if known == wanted:
                 return ifindex
             if known.eni == wanted.eni:
-                self._ready.pop(ifindex, None)
+                self._forget(ifindex)
         link = self.find(wanted)
         if link is None:
             raise Retry(f"{_named(wanted)} is attached, but this machine does not show its link yet")
         # Before the change: what is undone at once is told by an event, which must find it here.
-        self._ready[link.ifindex] = wanted
+        self._remember(link, wanted)
         refusal = self._apply(link, wanted)
         if refusal:
-            self._ready.pop(link.ifindex, None)
+            self._forget(link.ifindex)
             raise Retry(f"{_named(wanted)}, link {link.name}: {refusal}")
         return link.ifindex
 
@@ -103,15 +128,12 @@ class EniLinks:
             if link is None:
                 continue
             found[each] = link.ifindex
-            self._ready[link.ifindex] = each
-            if (
-                link.up
-                and link.mac == each.mac
-                and present.issuperset(lasting_items(link.ifindex, each.gateways, each.node))
-            ):
-                self._kernel.apply(settings_plan(link, each.gateways))
-            elif refusal := self._apply(link, each):
-                self._ready.pop(link.ifindex, None)
+            self._remember(link, each)
+            lasting = lasting_items(link.ifindex, each.gateways, each.node)
+            if link.up and (link.mac, link.mtu) == (each.mac, each.mtu) and present.issuperset(lasting):
+                continue
+            if refusal := self._apply(link, each):
+                self._forget(link.ifindex)
                 log.error("%s, link %s: %s", _named(each), link.name, refusal)
             else:
                 log.warning("%s, link %s: somebody had changed it, put right", _named(each), link.name)
@@ -155,13 +177,14 @@ class EniLinks:
                 continue
             link = self.find(wanted)
             if link is None or link.ifindex != ifindex or self._apply(link, wanted):
-                self._ready.pop(ifindex, None)
+                self._forget(ifindex)
 
     def remove(self) -> None:
         """Remove rules, tables and addresses of ours; links stay up."""
         dump = self._kernel.dump
         rest = remains(dump(FibRoute, Where(proto=PROTO)), dump(Rule, Where(proto=PROTO)), dump(LinkAddress))
-        self._ready.clear()
+        for ifindex in list(self._ready):
+            self._forget(ifindex)
         self._kernel.apply(Plan((Step(HOST, tuple(Change(Verb.REMOVE, item) for item in rest)),), atomic=False))
 
     def find(self, wanted: Wanted) -> Link | None:
@@ -174,6 +197,15 @@ class EniLinks:
             return found
         known = {ifindex for ifindex, each in list(self._ready.items()) if each.eni == wanted.eni}
         return next((link for link in links if link.ifindex in known), None)
+
+    def _remember(self, link: Link, wanted: Wanted) -> None:
+        self._ready[link.ifindex] = wanted
+        self._settings.want((self, link.ifindex), settings(link, wanted.gateways))
+
+    def _forget(self, ifindex: int) -> None:
+        """Another link may get its name, and is none of our concern."""
+        self._ready.pop(ifindex, None)
+        self._settings.drop((self, ifindex))
 
     def _apply(self, link: Link, wanted: Wanted) -> str:
         """Why the link is not ready, empty if it is."""

@@ -8,10 +8,10 @@ node and Services, whose translation is done before; the node itself is in table
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from terway_edge.core.addresses import Address, Prefix
-from terway_edge.core.datapath import FORWARDING, RP_FILTER
+from terway_edge.core.datapath import FORWARDING, KEYS4, RP_FILTER
 from terway_edge.core.names import is_own_link
 from terway_edge.core.plans import (
     HOST,
@@ -88,9 +88,11 @@ def eni_plan(
     return _replacing(items)
 
 
-def settings_plan(link: Link, gateways: Sequence[Address]) -> Plan:
-    """What no dump shows and no event tells of a link that is ready otherwise."""
-    return _replacing([*_sysctls(link, gateways), LinkSetting(link.ifindex, conf4=CONF4)])
+def settings(link: Link, gateways: Sequence[Address]) -> Iterator[Sysctl]:
+    """What no dump shows of a link that is ready, and where the kernel has it."""
+    yield from _sysctls(link, gateways)
+    for number, value in CONF4:
+        yield Sysctl(f"ipv4/conf/{link.name}/{KEYS4[number]}", str(value))
 
 
 def lasting_items(link: int, gateways: Sequence[Address], node: Sequence[Address]) -> Iterator[LinkAddress | FibRoute]:
@@ -125,18 +127,34 @@ def is_harmless(failure: Failure) -> bool:
     return isinstance(failure.change.item, Sysctl) and failure.errno == errno.ENOENT
 
 
-def remains(
-    routes: Iterable[FibRoute], rules: Iterable[Rule], addresses: Iterable[LinkAddress]
-) -> list[FibRoute | Rule | LinkAddress]:
-    """All of ours, as a process without memory knows it: rules and tables by their numbers and protocol; addresses by
-    being on a link with such a table, without a subnet, and on another link too."""
-    addresses = list(addresses)
-    own = [route for route in routes if route.proto == PROTO and route.link and route.table == table_of(route.link)]
-    links = {route.link for route in own}
+def gateways_of(link: int, routes: Iterable[FibRoute]) -> tuple[Address, ...]:
+    """Those that the table of a link leads to; none if it is no link of an ENI that pods are on."""
+    table = table_of(link)
+    return tuple(
+        route.via
+        for route in routes
+        if route.via and not route.prefix.length and (route.proto, route.table, route.link) == (PROTO, table, link)
+    )
+
+
+def doubles(routes: Iterable[FibRoute], addresses: Collection[LinkAddress]) -> list[LinkAddress]:
+    """Addresses of the node that we put on ENIs, as a process without memory knows them: by being on a link with such
+    a table, without a subnet, and on another link too."""
+    links = {route.link for route in _own(routes)}
     elsewhere = {each.address for each in addresses if each.link not in links}
-    doubles = [
+    return [
         each
         for each in addresses
         if each.link in links and each.length == each.address.bits and each.address in elsewhere
     ]
-    return [*(rule for rule in rules if is_pod_rule(rule)), *own, *doubles]
+
+
+def remains(
+    routes: Collection[FibRoute], rules: Iterable[Rule], addresses: Collection[LinkAddress]
+) -> list[FibRoute | Rule | LinkAddress]:
+    """All of ours, as a process without memory knows it: rules and tables by their numbers and protocol."""
+    return [*(rule for rule in rules if is_pod_rule(rule)), *_own(routes), *doubles(routes, addresses)]
+
+
+def _own(routes: Iterable[FibRoute]) -> list[FibRoute]:
+    return [route for route in routes if route.proto == PROTO and route.link and route.table == table_of(route.link)]

@@ -11,6 +11,7 @@ import pytest
 
 from terway_edge.core.addresses import Address
 from terway_edge.core.models import Lease, Sandbox
+from terway_edge.core.node_settings import NodeSettings
 from terway_edge.core.plans import HOST, Change, LinkAddress, LinkSetting, Neighbour, Sysctl, Verb
 from terway_edge.core.plumbing import Plumbing
 from terway_edge.eni.links import EniLinks, Wanted
@@ -81,7 +82,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         world.interfere(Change(Verb.REPLACE, Sysctl("ipv4/ip_forward", "1")))
         world.interfere(Change(Verb.REPLACE, Sysctl("ipv4/conf/all/rp_filter", "1")))
         world.interfere(Change(Verb.REPLACE, Sysctl("ipv6/conf/all/forwarding", "1")))
-        links, plumbing, pods = EniLinks(world.kernel, FakeClock()), Plumbing(world.kernel), []
+        links, plumbing, pods = EniLinks(world.kernel, FakeClock(), NodeSettings()), Plumbing(world.kernel), []
         for number, (vpc, mac) in enumerate(zip(vpcs, MACS, strict=True)):
             ifindex = links.make_ready(Wanted(f"eni-{number}", mac, gateways, NODE, 1500))
             assert ifindex == LINKS[number]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ FULL = os.environ.get("TERWAY_EDGE_FULL") == "1"
 HITS = 1000 if FULL else 20
 PODS = 8
 EVENT, AUDIT = 1.0, 10.0
+SOURCES = ("inet", "terway_edge", "sources4")
 FEW = 10  # hits of one thing in a minute, each of which is several events, and no fight yet
 
 
@@ -53,20 +55,26 @@ class Foreigner:
         self._lately: dict[str, deque[float]] = {}
 
     def picture(self) -> str:
-        """Rules, tables of ENIs, addresses and flags of their links, sysctls, and the pods' routes."""
+        """Rules, tables of ENIs, addresses, flags and MTU of their links, sysctls, the pods' routes, our nftables
+        tables in any order."""
         node = self.node
         rules = sorted(node.ip("rule show").splitlines())
         routes = sorted(node.enter("ip", "route", "show", "table", "all", "proto", "158").stdout.splitlines())
         links = [
             [word for line in node.enter("ip", "-o", what, "show", "dev", link).stdout.splitlines() for word in
-             line.split() if word.startswith("192.0.2.10") or "UP" in word or word.count(":") == 5]
+             line.split() if word.startswith("192.0.2.10") or "UP" in word or word.count(":") == 5 or word.isdigit()]
             for link in self.links for what in ("link", "addr")
         ]  # fmt: skip
         sysctls = [
-            node.enter("cat", f"/proc/sys/net/{path}").stdout.strip()
-            for path in ("ipv4/ip_forward", *(f"ipv4/conf/{link}/rp_filter" for link in self.links))
+            node.enter("cat", f"/proc/sys/net/{path}").stdout.strip() for path in ("ipv4/ip_forward", *self._paths())
         ]
-        return "\n".join([*rules, *routes, str(links), str(sysctls)])
+        tables = [node.enter("nft", "list", "table", each, "terway_edge", check=False).stdout for each in
+                  ("inet", "arp")]  # fmt: skip
+        listed = sorted(re.sub(r"packets \d+ bytes \d+", "", "".join(tables)).splitlines())
+        return "\n".join([*rules, *routes, str(links), str(sysctls), *listed])
+
+    def _paths(self) -> list[str]:
+        return [f"ipv4/conf/{link}/{key}" for link in self.links for key in ("rp_filter", "forwarding")]
 
     def hit(self, rng: random.Random) -> Strike:
         while True:
@@ -95,7 +103,12 @@ class Foreigner:
             by_ip(f"link {link}", f"addr flush dev {link} scope global"),
             by_ip(f"link {link}", f"route flush table {table}"),
             by_ip(f"link {link}", f"link set {link} address 02:00:00:00:{byte:02}:77"),
-            Strike(f"link {link}", "rp_filter", AUDIT, lambda: node.sysctl(f"ipv4/conf/{link}/rp_filter", 1)),
+            by_ip(f"link {link}", f"link set {link} mtu 1280"),
+            Strike("rp_filter", "rp_filter", EVENT, lambda: node.sysctl(f"ipv4/conf/{link}/rp_filter", 1)),
+            Strike("forwarding", "forwarding", EVENT, lambda: node.sysctl(f"ipv4/conf/{link}/forwarding", 0)),
+            Strike("ip_forward", "ip_forward", EVENT, lambda: node.sysctl("ipv4/ip_forward", 0)),
+            Strike("nft", "flush ruleset", EVENT, lambda: node.enter("nft", "flush", "ruleset")),
+            Strike("nft", "flush set", EVENT, lambda: node.enter("nft", "flush", "set", *SOURCES)),
         ]
 
 
@@ -136,6 +149,18 @@ def test_t37_another_mac_is_put_right(node: CloudMachine) -> None:
     for number in range(5):
         node.ip(f"link set {link} address 02:00:00:00:00:{number:02}")
         until(lambda: node.show(link)["address"] == mac, f"the MAC is back; {node.tail()}", EVENT)
+    assert node.reaches(pod, address)
+
+
+def test_t37_another_mtu_is_put_right_without_its_event(node: CloudMachine) -> None:
+    """The agent is stopped meanwhile: what it finds is what it compares."""
+    ((pod, address),) = node.await_pods(1)
+    link = node.eni_link(address)
+    mtu = node.show(link)["mtu"]
+    node.kill()
+    node.ip(f"link set {link} mtu 1280")
+    node.start()
+    until(lambda: node.show(link)["mtu"] == mtu, f"the MTU is back; {node.tail()}", AUDIT)
     assert node.reaches(pod, address)
 
 
