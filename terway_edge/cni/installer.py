@@ -206,7 +206,7 @@ def _is_our_shim(content: bytes) -> bool:
 def _is_our_conf(content: bytes) -> bool:
     try:
         conf: Any = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     plugins = conf.get("plugins") if isinstance(conf, Mapping) else None
     return isinstance(plugins, list) and any(isinstance(p, Mapping) and p.get("type") == TYPE for p in plugins)

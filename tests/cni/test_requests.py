@@ -145,6 +145,7 @@ def test_args_of_the_configuration_win():
         b'{"a":' * 10_000,
         b"[" * 200_000,
         b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"cniVersion":"1.1.0","name":"edge","a":[' + b"{}," * 100_000 + b"0]}",
         conf(cniVersion="v1.0.0"),
         conf(cniVersion="1.1.0-rc1"),
         conf(cniVersion="1.0.0.0"),
@@ -238,6 +239,12 @@ def test_t08_del_goes_on_without_a_malformed_prev_result():
 )
 def test_t12_absent_attachments_differ_from_none_at_all(keys, expected):
     assert parse_request({"CNI_COMMAND": "GC"}, conf(**keys)).valid_attachments == expected
+
+
+def test_t12_as_many_attachments_as_a_gc_may_send_are_read():
+    entry = {"containerID": f"{7:064x}", "ifname": "eth0"}
+    stdin = conf(**{"cni.dev/valid-attachments": [entry] * ((4 << 20) // len(json.dumps(entry)))})
+    assert len(parse_request({"CNI_COMMAND": "GC"}, stdin).valid_attachments) > 40_000
 
 
 @pytest.mark.parametrize(
@@ -382,7 +389,8 @@ def test_wrong_shapes_have_code_7(keys):
 
 def test_annotations_are_handed_on_and_unknown_keys_tolerated():
     keys = {"io.kubernetes.cri.pod-annotations": {"a": "b\n"}, "aliases": [{}], "cgroupPath": "/x"}
-    request = parse_request(environ(), conf(runtimeConfig=keys, capabilities={}, dns={}, ipMasq=True))
+    ours = {"capabilities": {"portMappings": True}, "dns": {}, "ipMasq": True, "ipam": {"type": "../../sbin/reboot"}}
+    request = parse_request(environ(), conf(runtimeConfig=keys, **ours))
     assert request.annotations == {"a": "b\n"}
 
 

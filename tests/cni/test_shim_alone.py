@@ -8,6 +8,7 @@ import time
 import pytest
 
 from terway_edge.cni.versions import VERSIONS
+from tests.agent.hostile import HOSTILE
 
 
 def boot_seconds():
@@ -19,6 +20,26 @@ def test_version_lists_what_the_agent_speaks(shim):
     assert ended.status == 0
     assert json.loads(ended.stdout) == {"cniVersion": VERSIONS[-1], "supportedVersions": list(VERSIONS)}
     assert ended.stderr == b""
+
+
+def test_t16_version_needs_nothing_of_the_environment(shim):
+    bare = subprocess.run([shim.path], env={"CNI_COMMAND": "VERSION"}, input=b"", capture_output=True, check=True)
+    values = sorted({value for values in HOSTILE.values() for value in values if "\0" not in value})
+    for value in values:
+        variables = dict.fromkeys(("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_PATH"), value)
+        ended = shim("VERSION", **{name: os.fsencode(text) for name, text in variables.items()})
+        assert (ended.status, ended.stdout, ended.stderr) == (0, bare.stdout, b""), value
+
+
+def test_neither_path_nor_home_nor_a_directory_is_needed(shim, start_agent, answering):
+    agent = start_agent(answering(payload=b"{}"))
+    gone = shim.home / "gone"
+    gone.mkdir()
+    environ = {name: value for name, value in shim.environ("ADD").items() if name.startswith(("CNI_", "TERWAY_EDGE_"))}
+    argv = ["/bin/sh", "-c", 'cd "$1" && rmdir "$1" && exec "$0"', shim.path, gone]
+    ended = subprocess.run(argv, env=environ, input=b"{}", capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"{}", b"")
+    assert len(agent.requests) == 1
 
 
 def test_t18_version_does_not_wait_for_stdin(shim):

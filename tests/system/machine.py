@@ -268,6 +268,11 @@ class Machine:
     def runs(self):
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self):
+        """The agent's."""
+        return self._process.pid
+
     def kill(self):
         if self.runs():
             self._process.kill()
@@ -276,6 +281,10 @@ class Machine:
     def wait(self, timeout):
         """The exit status of the agent, once it has ended by itself. Raises subprocess.TimeoutExpired."""
         return self._process.wait(timeout)
+
+    def process_directory(self):
+        """Of the agent, in /proc."""
+        return Path(f"/proc/{self._process.pid}")
 
     def signal(self, number):
         self._process.send_signal(number)

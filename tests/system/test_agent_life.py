@@ -166,13 +166,16 @@ def test_questions_without_an_agent_say_what_to_do(stopped):
         assert "is the agent running on this node" in asked.stderr
 
 
-def test_a_pod_whose_del_was_lost_is_collected(stopped):
+def test_t11_a_pod_whose_del_was_lost_is_collected_and_half_a_proof_is_none(stopped):
     stopped.settings["gc"] = {"period_seconds": 1, "grace_seconds": 1}
     stopped.start()
+    half, _ = stopped.add()
+    stopped.ip(f"link delete {stopped.links()[0]}")
     lost, _ = stopped.add()
-    _alive, address = stopped.add()
+    alive, address = stopped.add()
     stopped.forget_pod(lost)
-    until(lambda: len(stopped.ask("leases")["leases"]) == 1, "the lost one is freed", 15.0)
+    until(lambda: len(stopped.ask("leases")["leases"]) == 2, "the lost one is freed", 15.0)
+    assert {lease["container"] for lease in stopped.ask("leases")["leases"]} == {half, alive}
     assert stopped.pings(stopped.peer, address)
 
 

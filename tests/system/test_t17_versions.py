@@ -15,6 +15,11 @@ SINCE = {"ADD": "0.3.0", "CHECK": "0.4.0", "DEL": "0.3.0", "GC": "1.1.0", "STATU
 BEFORE = {"interfaces": [{"name": "net0", "sandbox": "/run/netns/elsewhere"}], "ips": [], "routes": []}
 
 
+@pytest.fixture
+def machine(shared):
+    return shared
+
+
 def exists(command, version):
     return VERSIONS.index(version) >= VERSIONS.index(SINCE[command])
 
@@ -28,6 +33,7 @@ def test_t17_each_version_is_spoken_as_it_is_written(machine, chained):
         status, result = machine.cni("ADD", pod, conf=json.dumps(conf))
         assert status == 0, result
         assert result_problems(result, version) == []
+        assert [result["interfaces"][ip["interface"]]["name"] for ip in result["ips"]] == ["eth0"]
         conf["prevResult"] = result
         conf["cni.dev/valid-attachments"] = [{"containerID": pod, "ifname": "eth0"}]
         for command in ("CHECK", "GC", "STATUS", "DEL"):
