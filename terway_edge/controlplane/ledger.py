@@ -48,7 +48,7 @@ def read_ledger(notes: Mapping[str, str]) -> Ledger:
             },
             {read_cidr(text): int(count) for text, count in found["marks"].items()},
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DamagedError(f"{type(error).__name__}: {error}") from None
 
 

@@ -74,8 +74,6 @@ def _community(value: str) -> str:
 
 
 def _node_selector(value: object) -> NodeSelector:
-    if isinstance(value, NodeSelector):
-        return value
     if not isinstance(value, str):
         raise ValueError("expected a selector in one text, such as zone=a or all()")
     return parse_node_selector(value)

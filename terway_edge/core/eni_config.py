@@ -101,10 +101,8 @@ class _Reader:
         try:
             merged: Document = merge_patch(document, parse_document(node.get(ENI) or "{}"))
             return merged
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.wrong(path(NODE_LABEL, ENI), str(error))
-        except RecursionError:
-            self.wrong(path(NODE_LABEL, ENI), "is nested too deeply")
         return document
 
     def plugin(self, data: Mapping[str, object]) -> tuple[str, Document]:

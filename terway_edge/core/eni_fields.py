@@ -96,8 +96,6 @@ Bandwidth = Annotated[bool, PlainValidator(_bandwidth), WithJsonSchema({"type": 
 Mtu = Annotated[int | None, BeforeValidator(_zero_is_none)]
 
 
-def no_nothing(value: Any) -> Any:
+def no_nothing(value: Mapping[str, Any]) -> Mapping[str, Any]:
     """An object without the keys that are null or an empty text, which is how Terway writes that there is none."""
-    if not isinstance(value, Mapping):
-        return value
     return {key: item for key, item in value.items() if item is not None and item != ""}

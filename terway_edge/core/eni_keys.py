@@ -47,7 +47,7 @@ class Part(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _nothing_is_absent(cls, value: Any) -> Any:
+    def _nothing_is_absent(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
         return no_nothing(value)
 
 

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from terway_edge.core.selectors import Token, TokenReader
 
@@ -95,6 +96,7 @@ class Comparison:
                 return value.startswith(self.texts[0])
             case Comparator.ENDS_WITH:
                 return value.endswith(self.texts[0])
+        assert_never(self.comparator)
 
     def __str__(self) -> str:
         texts = ", ".join(map(_quoted, self.texts))

@@ -21,6 +21,7 @@ import os
 import signal
 import stat
 import time
+from _thread import get_ident
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -122,7 +123,8 @@ class Failpoints:
 
     def _act(self, line: Line) -> None:
         if line.action in SIGNALS:
-            os.kill(os.getpid(), SIGNALS[line.action])
+            # To this thread: one for the process may be taken by another while this one goes on for a moment.
+            signal.pthread_kill(get_ident(), SIGNALS[line.action])
         elif line.action == "pause":
             while line in self.lines():
                 time.sleep(LOOK)

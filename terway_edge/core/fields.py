@@ -19,9 +19,9 @@ def _text(value: object) -> str:
 
 
 def _prefix(value: object) -> Prefix:
-    text = value if isinstance(value, Prefix) else _text(value)
-    if isinstance(text, Prefix):
-        return text
+    if isinstance(value, Prefix):
+        return value
+    text = _text(value)
     try:
         return Prefix.parse(text)
     except ValueError as error:

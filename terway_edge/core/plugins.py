@@ -70,8 +70,6 @@ def _build(manager: pluggy.PluginManager, plugin: Found, context: BackendContext
         instance = plugin.factory(context)
         manager.register(instance, name=info.name)
     except Exception as error:  # noqa: BLE001 - a stranger's code must not take the agent down
-        if manager.has_plugin(info.name):
-            manager.unregister(name=info.name)
         return replace(info, error=_reason(error))
     return info
 

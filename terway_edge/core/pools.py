@@ -2,7 +2,7 @@
 
 The order is least recently used, which is round robin as long as pods come and go: addresses that were never used
 first (a CIDR pool keeps them as a few gaps, so a pool of 2^64 costs as much as one of 2^8), then the one that was
-released longest ago. An address rests for a cool-down between two pods: kube-proxy, conntrack and neighbours' caches
+released longest ago. That one's turn comes as well when so many were released that remembering more would only cost. An address rests for a cool-down between two pods: kube-proxy, conntrack and neighbours' caches
 still know its former owner. The same pod may have its own address back at once.
 """
 
@@ -18,6 +18,9 @@ from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.errors import Refused, Retry
 
 SHORTEST_WAIT = 0.001  # seconds; keeps a caller that sleeps `after` from spinning on a rounding error
+
+REMEMBERED = 256
+"""Released addresses, as many as a /24 has, beyond which one that has rested goes out before one that was never used."""
 
 
 class Release(NamedTuple):
@@ -87,14 +90,16 @@ class Pool(ABC):
         if own is not None and not self._is_ready(self._queue[own], now):
             return own
         self._drop_stale_heads()
-        if self._gaps:
+        if self._gaps and len(self._queue) < REMEMBERED:
             return self._gaps[0][0]
         if not self._queue:
             raise self._exhausted(now)
         oldest, release = next(iter(self._queue.items()))
-        if not self._is_ready(release, now):
-            raise self._resting(release.at + self.cooldown - now)
-        return oldest
+        if self._is_ready(release, now):
+            return oldest
+        if self._gaps:
+            return self._gaps[0][0]
+        raise self._resting(release.at + self.cooldown - now)
 
     def take(self, value: int) -> None:
         """Count as used what `pick` returned."""
@@ -168,11 +173,11 @@ class Pool(ABC):
         self._queue = OrderedDict(order)
 
     def _withdraw(self, value: int) -> Release:
-        """Take an unused address out of the order; returns its latest release."""
+        """Take an unused address out of the order; returns its latest release, if it waited among the released."""
         if value in self._queue:
             return self._unqueue(value)
         self._stale.add(value)
-        return self._unavailable.get(value, NEVER)
+        return NEVER
 
     def _drop_stale_heads(self) -> None:
         while self._gaps and self._gaps[0][0] in self._stale:
@@ -284,9 +289,7 @@ class SetPool(Pool):
         self._sort_queue(known.last_granted)
 
     def remove(self, value: int) -> Release | None:
-        """Take an address out, now or when its pod is gone; returns the release it still rests from, if any."""
-        if value not in self._members:
-            return None
+        """Take a member out, now or when its pod is gone; returns the release it still rests from, if any."""
         if value in self._used:
             self._draining.add(value)
             return None

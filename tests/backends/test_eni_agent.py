@@ -13,6 +13,7 @@ import pytest
 
 from terway_edge.agent.conditions import Conditions
 from terway_edge.agent.locks import SandboxLocks
+from terway_edge.agent.mending import Mending, parts_of
 from terway_edge.agent.repair import Repair
 from terway_edge.agent.service import Node, Service
 from terway_edge.agent.telemetry import Telemetry
@@ -60,8 +61,11 @@ class Agent:
         self.service = Service(
             *(harness.hooks, ipam, harness.kernel, plumbing, clock), lambda: Node(harness.view), locks, ports, sources
         )
+        tables = parts_of(harness.firewall, sources, ports)
+        mending = Mending(harness.kernel, ipam, clock, self.telemetry, locks, plumbing.settings, tables)
+        mending.hurry = mending.mend_noted
         self.repair = Repair(
-            *(harness.kernel, ipam, harness.hooks, clock, self.telemetry, locks, ports, sources, self.conditions),
+            *(harness.kernel, ipam, harness.hooks, clock, self.telemetry, locks, mending, self.conditions),
             lambda: harness.view,
             lambda: None,
         )
@@ -236,12 +240,28 @@ def test_what_nobody_heard_of_is_found_by_the_audit(agent: Agent, pods: list[Plu
         ("ipv6/conf/eth1/accept_ra", "1"),
     ],
 )
-def test_settings_that_nobody_hears_of_are_written_again_by_the_audit(
+def test_t37_settings_of_the_node_and_its_enis_are_put_right_at_once_or_by_the_audit_and_counted(
     agent: Agent, pods: list[Plugged], path: str, wrong: str
 ) -> None:
+    before = agent.telemetry.repairs.total()
     agent.kernel.foreign_replace(Sysctl(path, wrong))
+    if not path.endswith("accept_ra"):
+        assert agent.kernel.sysctl(path) != wrong
     agent.repair.audit()
     assert agent.kernel.sysctl(path) != wrong
+    assert agent.telemetry.repairs.total() > before
+
+
+def test_t37_the_link_that_gets_the_name_of_an_eni_that_went_is_left_alone(agent: Agent, pods: list[Plugged]) -> None:
+    agent.kernel.delete_link("eth1")
+    agent.kernel.create_link("eth1")
+    for key, value in (("forwarding", "0"), ("rp_filter", "1")):
+        agent.kernel.foreign_replace(Sysctl(f"ipv4/conf/eth1/{key}", value))
+    agent.repair.audit()
+    assert (agent.kernel.sysctl("ipv4/conf/eth1/forwarding"), agent.kernel.sysctl("ipv4/conf/eth1/rp_filter")) == (
+        "0",
+        "1",
+    )
 
 
 def test_lost_events_mean_looking_at_rules_too(agent: Agent, pods: list[Plugged]) -> None:

@@ -73,14 +73,17 @@ def test_ipv6_that_arrives_late_is_forwarded(harness):
     assert kernel.sysctl("ipv6/conf/up0/accept_ra") == "2"
 
 
-def test_forwarding_that_somebody_switched_off_is_back_with_the_next_routes(harness):
+def test_forwarding_is_written_once_and_then_left_to_the_keeper_of_settings(harness):
+    settings = harness.context.plumbing.settings
     harness.advertise(harness.routes())
     harness.world.interfere(Change(Verb.REPLACE, Sysctl("ipv4/ip_forward", "0")))
     harness.advertise(harness.routes())
-    assert harness.world.kernel.sysctl("ipv4/ip_forward") == "1"
+    lost = ("ipv4/ip_forward", f"ipv4/conf/{harness.view.uplink.name}/forwarding")
+    assert harness.world.kernel.deviations(settings.all()) == [Sysctl(path, "1") for path in lost]
 
 
 def test_forwarding_that_the_kernel_refuses_is_reported_and_the_routes_are_in_force(harness):
+    harness.context.plumbing.settings.drop(harness.context.plumbing)
     harness.world.kernel.fail_next(lambda change: isinstance(change.item, Sysctl), errno=30)
     harness.advertise(harness.routes())
     assert [condition.reason for condition in harness.hooks.report(NAME).conditions] == ["ForwardingRefused"]

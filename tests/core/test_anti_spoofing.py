@@ -1,6 +1,7 @@
 """Who may send from what, on a firewall that only remembers."""
 
 import errno
+import threading
 
 import pytest
 
@@ -113,3 +114,37 @@ def test_switched_off_it_only_takes_away_what_was_on(guard, firewall):
     writes = firewall.source_writes
     SourceGuard(firewall, on=False).restore([ONE])
     assert firewall.source_writes == writes
+
+
+def test_leases_whose_sources_the_kernel_refuses_are_told_and_left_to_the_next_comparison(firewall):
+    firewall.refuse_sources(1, errno.ENOENT)
+    guard = SourceGuard(firewall)
+    with pytest.raises(KernelError, match=r"or set cni\.anti_spoofing to false") as refusal:
+        guard.restore([ONE])
+    assert refusal.value.errno == errno.ENOENT
+    assert guard.mend() == ["the rules of anti-spoofing were not as they should be"]
+    assert firewall.sources() == let_in(ONE)
+
+
+def test_a_pod_is_let_in_even_before_anything_was_restored(firewall):
+    SourceGuard(firewall).admit(ONE)
+    assert firewall.sources() == let_in(ONE)
+
+
+def test_the_lock_is_held_while_the_firewall_works():
+    lock = threading.Lock()
+
+    class Guarded(MemoryFirewall):
+        def set_sources(self, wanted):
+            assert lock.locked()
+            super().set_sources(wanted)
+
+        def admit(self, sources):
+            assert lock.locked()
+            super().admit(sources)
+
+    guard = SourceGuard(Guarded(), lock=lock)
+    guard.restore([])
+    guard.admit(ONE)
+    guard.dismiss(ONE)
+    assert not lock.locked()

@@ -308,6 +308,10 @@ def test_what_is_meant_is_not_warned_of() -> None:
     assert make_peer(peerAsNumber=65010, ttlSecurity=1, keepaliveSeconds=30).warnings() == ()
 
 
+def test_the_place_of_a_password_is_written_as_an_operator_looks_it_up() -> None:
+    assert str(SecretRef(name="bgp-secret", key="password")) == "key password of Secret kube-system/bgp-secret"
+
+
 def test_a_peer_is_called_by_kind_and_name() -> None:
     assert BgpPeer("lan-1", "", make_peer().spec).subject == "BGPPeer/lan-1"
 
@@ -329,3 +333,15 @@ def test_any_spec_is_read_or_refused_with_sentences(changes: dict[str, Any]) -> 
         return
     assert faults
     assert all(field.startswith("spec") and "\n" not in message for field, message in faults)
+
+
+def test_mistakes_are_a_line_each_and_say_what_was_expected() -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        parse_spec(written(peerIP="x", communities=[f"1:{n}" for n in range(65)]))
+    lines = str(caught.value).split("\n")
+    assert [line.split(":")[0] for line in lines] == ["spec.peerIP", "spec.communities"]
+    assert "expected at most 64 of them" in lines[1]
+    assert len(parse_spec(written(communities=[f"1:{n}" for n in range(64)])).communities) == 64
+    assert "remove one 'b' (" in mistake(localSpeakers=["a", "b", "b"])
+    secret = {"secretKeyRef": {"name": "No_Name", "key": "k"}}
+    assert "expected the name of a Secret in namespace kube-system (" in mistake(authPassword=secret)

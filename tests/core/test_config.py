@@ -206,6 +206,12 @@ def test_the_environment_overrides_the_file() -> None:
         ("TERWAY_EDGE_LOG__LEVEL", "loud", "TERWAY_EDGE_LOG__LEVEL: got 'loud', expected 'debug'"),
         ("TERWAY_EDGE_IPAM__RESERVED", "10.0.0.1,x", "TERWAY_EDGE_IPAM__RESERVED: got 'x', expected an address"),
         ("TERWAY_EDGE_NODE_POOLS", "[{", "TERWAY_EDGE_NODE_POOLS: expected a JSON list"),
+        ("TERWAY_EDGE_CLOUD__RATE_LIMIT", "a=1", "TERWAY_EDGE_CLOUD__RATE_LIMIT: expected a JSON object: "),
+        (
+            "TERWAY_EDGE_CLOUD__CREDENTIALS",
+            "path",
+            "cloud: credentials is path and credentials_path is not set: set it",
+        ),
         (
             "TERWAY_EDGE_LOG__LEVLE",
             "info",
@@ -260,3 +266,35 @@ def test_any_mapping_loads_or_is_refused_in_lines(mapping: dict[str, Any]) -> No
         return
     assert lines
     assert all(": " in line and "\n" not in line for line in lines)
+
+
+def test_a_control_plane_that_gives_cidrs_needs_ranges_to_give_from() -> None:
+    ranges = {"pod_cidr_ranges": ["10.0.0.0/16"], "service_cidrs": ["10.96.0.0/16"]}
+    for missing in ranges:
+        given = {key: value for key, value in ranges.items() if key != missing}
+        (line,) = mistakes({"controlplane": {"allocate_pod_cidrs": True, **given}})
+        assert f"allocate_pod_cidrs is true and {missing} is empty: set it" in line
+    assert load({"controlplane": {"allocate_pod_cidrs": True, **ranges}}, {}, "n1").controlplane.allocate_pod_cidrs
+    assert not load({}, {}, "n1").controlplane.allocate_pod_cidrs
+
+
+@pytest.mark.parametrize(("text", "limits"), [("", {}), ('{"DescribeVSwitches": 7}', {"DescribeVSwitches": 7})])
+def test_a_mapping_in_the_environment_is_json(text: str, limits: dict[str, int]) -> None:
+    assert load({}, {"TERWAY_EDGE_CLOUD__RATE_LIMIT": text}, "n1").cloud.rate_limit == limits
+
+
+def test_values_of_ours_are_taken_as_they_are() -> None:
+    prefix, address = Prefix.parse("10.0.0.0/8"), Address.parse("192.0.2.1")
+    found = load({"masquerade": {"exclude": [prefix]}, "interface": {"can_reach": address}}, {}, "n1")
+    assert (found.masquerade.exclude, found.interface.can_reach) == ((prefix,), address)
+
+
+def test_an_optional_value_is_taken_from_the_environment_and_a_list_may_begin_with_a_blank() -> None:
+    environ = {"TERWAY_EDGE_MTU": "1400", "TERWAY_EDGE_ROUTES__EDGE_CIDRS": ' ["10.65.0.0/16"]'}
+    found = load({}, environ, "n1")
+    assert (found.mtu, found.routes.edge_cidrs) == (1400, (Prefix.parse("10.65.0.0/16"),))
+
+
+def test_a_wrong_regular_expression_is_told_with_its_mistake() -> None:
+    (line,) = mistakes({"interface": {"regex": ["("]}})
+    assert "expected a regular expression: missing )" in line

@@ -10,6 +10,8 @@ from terway_edge.core.datapath import (
     ACCEPT_SOURCE_ROUTE,
     ARP_ACCEPT,
     GATEWAYS,
+    HOST_CONF4,
+    POD_CONF4,
     PROXY_ARP,
     RP_FILTER,
     SEND_REDIRECTS,
@@ -17,10 +19,22 @@ from terway_edge.core.datapath import (
     attachment,
     detach_plan,
     host_items,
+    host_settings,
 )
 from terway_edge.core.models import Bandwidth, Lease, Sandbox
 from terway_edge.core.names import link_macs, link_name
-from terway_edge.core.plans import HOST, FibRoute, LinkAddress, LinkSetting, Neighbour, Shaping, Sysctl, Verb, Veth
+from terway_edge.core.plans import (
+    HOST,
+    FibRoute,
+    LinkAddress,
+    LinkSetting,
+    Neighbour,
+    Rule,
+    Shaping,
+    Sysctl,
+    Verb,
+    Veth,
+)
 from terway_edge.testing.plan_rules import check
 
 V4, V6 = Address.parse("10.0.0.5"), Address.parse("fd00::5")
@@ -142,3 +156,78 @@ def test_a_bucket_always_holds_a_packet_and_never_more_than_a_seconds_worth_of_a
     assert shaping.rate == max(rate // 8, 1)
     assert mtu <= shaping.burst <= max(shaping.rate, mtu + 1500)
     assert shaping.limit >= shaping.burst
+
+
+def test_descriptor_zero_is_a_descriptor():
+    plan = plan_of(V4, sandbox=Sandbox("c1", "eth0", "/run/netns/p1", netns_fd=0))
+    assert (plan.steps[2].netns, items(plan, Veth)[0].netns) == (0, 0)
+
+
+@pytest.mark.parametrize(("mtu", "has_ipv6"), [(1279, False), (1280, True)])
+def test_both_ends_are_set_up_whole_and_hold_back_ipv6s_own_addresses_where_there_is_ipv6(mtu, has_ipv6):
+    plan = plan_of(V4, mtu=mtu)
+    assert items(plan, LinkSetting) == [
+        LinkSetting(7, up=True, conf4=HOST_CONF4, addr_gen_none=has_ipv6),
+        LinkSetting(8, conf4=POD_CONF4, addr_gen_none=has_ipv6),
+        LinkSetting(8, up=True),
+    ]
+
+
+def test_a_pod_announces_its_ipv6_address_when_it_comes_up():
+    assert Sysctl("ipv6/conf/eth0/ndisc_notify", "1") in items(plan_of(V6), Sysctl, 2)
+
+
+RULE = Rule(2048, 1010, src=V4.host)
+LIMITED = Sandbox("c1", "eth0", "/n", bandwidth=Bandwidth(8_000_000, 80_000, 16_000_000, 240_000))
+
+
+@pytest.mark.parametrize("enable_ipv6", [False, True])
+def test_links_addresses_and_rules_are_added_and_what_may_be_there_is_replaced(enable_ipv6):
+    plan = attach_plan(LIMITED, lease(V4, V6), host_link=7, pod_link=8, mtu=1500, rules=[RULE], enable_ipv6=enable_ipv6)
+    check(plan)
+    assert RULE in items(plan, Rule)
+    for change in (change for step in plan.steps for change in step.changes):
+        replaced = isinstance(change.item, Sysctl | LinkSetting | Shaping)
+        assert change.verb is (Verb.REPLACE if replaced else Verb.ADD), change
+
+
+def test_where_ipv6_is_disabled_it_is_enabled_on_each_end_before_anything_needs_it():
+    plan = attach_plan(LIMITED, lease(V6), host_link=7, pod_link=8, mtu=1500, rules=[RULE], enable_ipv6=True)
+    name = link_name(SANDBOX.key)
+    assert [step.netns for step in plan.steps] == [HOST, HOST, "/n"]
+    assert [type(change.item) for change in plan.steps[0].changes] == [Veth]
+    assert plan.steps[1].changes[0].item == Sysctl(f"ipv6/conf/{name}/disable_ipv6", "0")
+    assert plan.steps[2].changes[0].item == Sysctl("ipv6/conf/eth0/disable_ipv6", "0")
+    usual = attach_plan(LIMITED, lease(V6), host_link=7, pod_link=8, mtu=1500, rules=[RULE])
+    rest = {change for step in usual.steps for change in step.changes}
+    assert {change for step in plan.steps for change in step.changes} - rest == {
+        plan.steps[1].changes[0], plan.steps[2].changes[0],
+    }  # fmt: skip
+    assert rest <= {change for step in plan.steps for change in step.changes}
+
+
+def test_each_direction_has_its_own_burst():
+    plan = plan_of(V4, sandbox=LIMITED)
+    assert [(s.link, s.burst) for s in items(plan, Shaping)] == [(7, 10_000), (8, 30_000)]
+
+
+@pytest.mark.parametrize(("burst", "expected"), [(0, 1_000_003), (1, 3000), (80_007, 10_000)])
+def test_a_fast_pod_without_a_burst_has_a_thousandth_of_a_second(burst, expected):
+    limits = Bandwidth(8_000_031_999, burst)
+    (shaping,) = items(plan_of(V4, sandbox=Sandbox("c1", "eth0", "/n", bandwidth=limits)), Shaping)
+    assert (shaping.rate, shaping.burst, type(shaping.burst)) == (1_000_003_999, expected, int)
+    assert shaping.limit == 25_000_099 + expected, "what may wait is 25 ms worth beside the burst"
+
+
+def test_the_settings_of_a_host_end_are_those_that_it_was_made_with():
+    name = link_name(SANDBOX.key)
+    assert host_settings(lease(V4)) == [
+        Sysctl(f"ipv4/conf/{name}/forwarding", "1"),
+        *(
+            Sysctl(f"ipv4/conf/{name}/{key}", "0")
+            for key in (
+                "rp_filter", "proxy_arp", "accept_redirects", "send_redirects", "accept_source_route", "arp_accept",
+            )
+        ),
+        *(Sysctl(f"ipv6/conf/{name}/{key}", "0") for key in ("accept_ra", "accept_redirects")),
+    ]  # fmt: skip

@@ -291,3 +291,143 @@ def test_names_are_those_registered(dispatcher):
 def test_explanations_name_strangers_errors_and_let_ours_speak():
     assert explain(Retry("come again")) == "come again"
     assert explain(KeyError("x")) == "KeyError: 'x'"
+
+
+def test_calls_are_known_while_they_are_under_way_and_no_longer(dispatcher):
+    seen = []
+
+    class Nosy:
+        @hookimpl
+        def terway_edge_stop(self):
+            seen.extend(dispatcher.under_way)
+            raise OSError("broken")
+
+    dispatcher._manager.register(Nosy(), name="nosy")
+    with pytest.raises(OSError, match="broken"):
+        dispatcher.stop("nosy", StopReason.UPGRADE)
+    assert seen == [("nosy", "stop")]
+    assert dispatcher.under_way == []
+
+
+class Recorder:
+    """Notes the arguments of every call and answers as asked to."""
+
+    def __init__(self):
+        self.calls = []
+
+    @hookimpl
+    def terway_edge_select_backend(self, node):
+        self.calls.append(("select_backend", node))
+
+    @hookimpl
+    def terway_edge_start(self, view):
+        self.calls.append(("start", view))
+
+    @hookimpl
+    def terway_edge_allocate(self, sandbox, view):
+        self.calls.append(("allocate", sandbox, view))
+        return lease("recorder", sandbox)
+
+    @hookimpl
+    def terway_edge_attach(self, sandbox, lease, view):
+        self.calls.append(("attach", sandbox, lease, view))
+        return ATTACHMENT
+
+    @hookimpl
+    def terway_edge_check(self, sandbox, lease, repair):
+        self.calls.append(("check", sandbox, lease, repair))
+
+    @hookimpl
+    def terway_edge_detach(self, sandbox, lease):
+        self.calls.append(("detach", sandbox, lease))
+
+    @hookimpl
+    def terway_edge_release(self, lease):
+        self.calls.append(("release", lease))
+
+    @hookimpl
+    def terway_edge_audit(self, leases):
+        self.calls.append(("audit", leases))
+        return leases[1:]
+
+    @hookimpl
+    def terway_edge_advertise(self, routes, view):
+        self.calls.append(("advertise", routes, view))
+
+    @hookimpl
+    def terway_edge_lease_granted(self, lease):
+        self.calls.append(("lease_granted", lease))
+
+    @hookimpl
+    def terway_edge_lease_released(self, lease):
+        self.calls.append(("lease_released", lease))
+
+    @hookimpl
+    def terway_edge_cycle_done(self, routes, view):
+        self.calls.append(("cycle_done", routes, view))
+
+    @hookimpl
+    def terway_edge_metrics(self, registry):
+        self.calls.append(("metrics", registry))
+
+
+def test_every_hook_gets_what_its_caller_gave(dispatcher):
+    recorder = Recorder()
+    dispatcher._manager.register(recorder, name="recorder")
+    held, routes, registry = lease("recorder"), RouteSet(), object()
+    dispatcher.select_backend(VIEW.node)
+    dispatcher.start("recorder", VIEW)
+    assert dispatcher.allocate("recorder", SANDBOX, VIEW, 60.0) == held
+    assert dispatcher.attach(SANDBOX, held, VIEW) is ATTACHMENT
+    dispatcher.check(SANDBOX, held, repair=True)
+    dispatcher.detach(SANDBOX, held)
+    dispatcher.release(held)
+    assert dispatcher.audit("recorder", [lease(), held]) == [held]
+    dispatcher.advertise("recorder", routes, VIEW)
+    dispatcher.lease_granted(held)
+    dispatcher.lease_released(held)
+    dispatcher.cycle_done(routes, VIEW)
+    dispatcher.metrics(registry)
+    assert recorder.calls == [
+        ("select_backend", VIEW.node),
+        ("start", VIEW),
+        ("allocate", SANDBOX, VIEW),
+        ("attach", SANDBOX, held, VIEW),
+        ("check", SANDBOX, held, True),
+        ("detach", SANDBOX, held),
+        ("release", held),
+        ("audit", [lease(), held]),
+        ("advertise", routes, VIEW),
+        ("lease_granted", held),
+        ("lease_released", held),
+        ("cycle_done", routes, VIEW),
+        ("metrics", registry),
+    ]
+    assert dispatcher.advertisers == ["one", "two", "three", "recorder"]
+
+
+def test_a_bug_says_what_was_answered(dispatcher, answers, failures):
+    answers.update({("one", hook): 5 for hook in ("select_backend", "allocate", "attach", "query x")})
+    answers["one", "report"] = "in sync"
+    for hook, expected in {"allocate": "Lease", "attach": "Attachment"}.items():
+        with pytest.raises(Bug, match=f"answered {hook} with int, expected an? {expected}"):
+            ROUTED[hook](dispatcher, "one")
+    with pytest.raises(Bug, match="answered query with int, expected a mapping"):
+        dispatcher.query("one", ["x"])
+    dispatcher.select_backend(VIEW.node)
+    dispatcher.report("one")
+    assert [str(error) for _, _, error in failures] == [
+        "answered int, expected a Selection or None",
+        "report answered with str, expected a Report",
+    ]
+
+
+def test_where_nothing_is_loaded_that_is_said():
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Hooks)
+    with pytest.raises(Refused, match=r"plugin 'one' is not loaded \(loaded: none\); see 'terway-edge plugins'"):
+        Dispatcher(manager, lambda *failure: None).start("one", VIEW)
+    manager.register(Silent(), name="a")
+    manager.register(Silent(), name="b")
+    with pytest.raises(Refused, match=r"\(loaded: a, b\)"):
+        Dispatcher(manager, lambda *failure: None).start("one", VIEW)

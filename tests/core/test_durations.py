@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terway_edge.core.durations import parse_duration
+from terway_edge.core.durations import LONGEST, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,9 @@ def outcome(text: str) -> float:
         return parse_duration(text)
     except ValueError:
         return 1
+
+
+def test_ten_years_are_the_longest_and_more_is_refused_in_words() -> None:
+    assert parse_duration("87600h") == LONGEST
+    with pytest.raises(ValueError, match=r"^expected a duration above zero and of at most ten years$"):
+        parse_duration("87601h")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from terway_edge.core.edges import Edges
 from terway_edge.core.models import Condition
+from terway_edge.core.ports import Event, Severity
 
 A, B = Condition("Wrong", "BGPPeer/a", "first"), Condition("Wrong", "BGPPeer/b", "m")
 
@@ -57,3 +58,15 @@ def test_each_end_has_its_beginning(turns) -> None:
                 open_.remove(event.subject)
         assert open_ <= {each.subject for each in standing}
         assert not ours or open_ == {each.subject for each in standing}
+
+
+def test_events_carry_the_conditions_words_and_only_ours_are_asked_about() -> None:
+    edges, asked = Edges(), []
+
+    def ours(condition: Condition) -> bool:
+        asked.append(condition)
+        return condition == A
+
+    assert edges.events([A, B], ours) == [Event("Wrong", "BGPPeer/a", "first", Severity.WARNING)]
+    assert asked == [A, B]
+    assert edges.events([], ours) == [Event("WrongResolved", "BGPPeer/a", "this is over")]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from terway_edge.core.eni_config import UNSAFE, read
+from terway_edge.core.eni_config import UNSAFE, explain, read
 from terway_edge.core.eni_fields import Tag
 from terway_edge.core.eni_keys import EniConfig
 from terway_edge.core.eni_notes import Effect, Note
@@ -242,3 +243,79 @@ def test_what_counts_where_keys_contradict_each_other(written: Any, field: str, 
 def test_an_mtu_that_carries_no_ipv6_counts_as_absent() -> None:
     assert usable(config_map({"ip_stack": "dual"}, **{"10-terway.conf": {"mtu": 1000}})).mtu is None
     assert usable(cni(mtu=1000)).mtu == 1000
+
+
+def test_at_whichever_depth_the_stack_ends_the_rest_is_read() -> None:
+    """The parser and the merging each bear a depth of their own, near the interpreter's limit."""
+    limit = sys.getrecursionlimit()
+    told = set()
+    for depth in range(limit - 120, limit, 3):
+        node = {"eni_conf": '{"a":' * depth + "1" + "}" * depth}
+        reading = read(ACK, node)
+        assert reading.config == read(ACK).config
+        told |= {note.key for note in reading.notes if note.effect is Effect.WRONG}
+    assert told == {"terway-config.eni_conf"}
+
+
+def test_an_error_after_a_dangerous_one_does_not_make_it_safe() -> None:
+    assert read(config_map({"ip_stack": "ipv5", "max_pool_size": "x"})).config is None
+
+
+def test_explaining_says_what_reading_notes_of_a_nodes_changes_too() -> None:
+    node: dict[str, object] = {"eni_conf": '{"max_pool_size": 9, "rate_limit": {"Nonsense": 1}}'}
+    notes = explain(ACK, node)
+    assert notes == list(read(ACK, node).notes)
+    assert {"eni_conf.max_pool_size", "eni_conf.rate_limit", "eni_conf.rate_limit.Nonsense"} <= {n.key for n in notes}
+
+
+@pytest.mark.parametrize(
+    ("data", "node", "key", "told"),
+    [
+        ({"eni_conf": "{"}, None, "eni_conf", "is no JSON: line 1, column 2: "),
+        ({"eni_conf": "{}"}, {"eni_conf": "[]"}, "terway-config.eni_conf", "expected a JSON object, {...}; it counts"),
+        (
+            {"eni_conf": {}},
+            None,
+            "eni_conf",
+            "expected a JSON object as one text; in YAML, write | after the key and indent the lines; nothing is read",
+        ),
+        ({"eni_conf": '{"a": NaN}'}, None, "eni_conf", "is no JSON: it has no number NaN; nothing is read"),
+        (
+            {"eni_conf": "{}", "10-terway.conflist": '{"plugins": 7}'},
+            None,
+            "10-terway.conflist.plugins",
+            "expected a list of plugins, each an object; it counts as absent",
+        ),
+        (
+            {"eni_conf": "{}", "10-terway.conflist": '{"plugins": [{"type": "tuning"}]}'},
+            None,
+            "10-terway.conflist.plugins.tuning",
+            "no plugins are chained after the agent's",
+        ),
+    ],
+)
+def test_a_note_says_what_is_wrong_with_what(
+    data: dict[str, object], node: dict[str, object] | None, key: str, told: str
+) -> None:
+    (note,) = (note for note in read(data, node).notes if note.key == key)
+    assert note.message.startswith(told)
+
+
+def test_a_document_that_cannot_be_read_is_no_danger_but_for_eni_conf() -> None:
+    (note,) = read({"eni_conf": "{}", "10-terway.conf": "{"}).notes
+    assert note.message.endswith("; it counts as absent")
+
+
+def test_limits_are_allowed_themselves() -> None:
+    tags = {f"k{number}": "v" for number in range(20)}
+    config = usable(
+        config_map(
+            {"eni_tags": tags, "eni_tag_block_list": [{"key": "alone"}], "ip_stack": "dual"},
+            **{"10-terway.conf": {"mtu": 1280, "capabilities": {"portMappings": True}}},
+        )
+    )
+    assert config.eni_tags == tags
+    assert config.blocked_tags[-1] == Tag("alone", "")
+    assert (config.mtu, config.bandwidth) == (1280, True)
+    for text in ("0", "1"):
+        assert usable(config_map({"idle_ip_reclaim_jitter_factor": text})).idle_ip_reclaim_jitter_factor == float(text)

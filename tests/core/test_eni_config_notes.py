@@ -33,12 +33,17 @@ def eni(key: str, value: Any, **others: Any) -> tuple[Effect, str]:
         ("ip_pool_sync_period", "2 min", "got '2 min', expected a duration such as 120s or 1h30m"),
         ("idle_ip_reclaim_jitter_factor", 0.1, "got 0.1, expected text in quotes"),
         ("idle_ip_reclaim_jitter_factor", "1.5", """got '1.5', expected a number in quotes, "0".."1" """),
+        ("idle_ip_reclaim_jitter_factor", "a half", """got 'a half', expected a number in quotes, "0".."1" """),
         ("idle_ip_reclaim_jitter_factor", "nan", """got 'nan', expected a number in quotes, "0".."1" """),
         ("eni_cap_ratio", 2, "got 2, expected"),
         ("enable_patch_pod_ips", "true", "got 'true', expected true or false"),
         ("ip_stack", "ipv6", "got 'ipv6', expected 'ipv4' or 'dual'"),
         ("vswitch_selection_policy", "first", "got 'first', expected 'random', 'ordered' or 'most'"),
         ("eni_tag_block_list", [{"value": "x"}], "[0]: expected an object with the texts key and"),
+        ("eni_tag_block_list", [{"key": ""}], "[0]: expected an object with the texts key and value"),
+        ("eni_tag_block_list", [{"key": 7}], "[0]: expected an object with the texts key and value"),
+        ("eni_tag_block_list", [{"key": "a", "value": 7}], "[0]: expected an object with the texts key and value"),
+        ("eni_tag_block_list", ["a"], "[0]: got 'a', expected an object with the texts key and value"),
         ("eni_tags", {f"k{n}": "" for n in range(21)}, "expected at most 20 tags, which is what an ENI takes"),
         ("vswitches", {"z": "vsw-1"}, ".z: got 'vsw-1', expected a list"),
         ("vswitches", {"z": [""]}, ".z[0]: got '', expected text that should have at least 1 character"),
@@ -204,3 +209,16 @@ def test_the_actions_are_those_that_the_client_calls() -> None:
     from terway_edge.cloud.requests import ACTIONS as CALLED
 
     assert set(ACTIONS) == {action.name for action in CALLED}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (7, """expected an object such as {"bandwidth": true} ("""),
+        ({"bandwidth": "yes"}, "expected true or false for bandwidth; it counts as absent"),
+    ],
+)
+def test_capabilities_that_are_none(value: object, told: str) -> None:
+    effect, message = note(cni(capabilities=value), "10-terway.conf.capabilities")
+    assert effect is Effect.WRONG
+    assert told in message

@@ -29,3 +29,16 @@ def test_no_error_text_holds_the_words_of_success(before, after, kind):
     error = kind(f"{before}not found{after}", details=f"{after}Not found{before}NOT FOUND")
     assert "not found" not in f"{error} {error.details}"  # what go-cni looks for, case and all
     assert "absent" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("not found", "absent"), ("a Not found b", "a Absent b"), ("NOT FOUND", "ABSENT"), ("found not", "found not")],
+)
+def test_the_words_are_replaced_in_either_part_by_themselves(text, told):
+    assert str(EdgeError(text)) == told
+    assert EdgeError("m", details=text).details == told
+
+
+def test_a_retry_says_when():
+    assert (Retry("later").after, Retry("later", after=3.0).after) == (1.0, 3.0)

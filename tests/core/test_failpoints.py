@@ -211,3 +211,18 @@ def test_that_they_are_active_is_told(file: File, caplog: pytest.LogCaptureFixtu
     arm({VARIABLE: str(file.path)})
     assert f"failpoints are active, this process may be made to fail: {VARIABLE}={file.path}" in caplog.text
     assert failpoints.VARIABLE == "TERWAY_EDGE_FAILPOINTS"
+
+
+@pytest.mark.parametrize("action", ["kill", "stop"])
+def test_a_signal_is_sent_by_the_process_to_itself(file: File, monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+    """With a signal that a process survives."""
+    monkeypatch.setitem(failpoints.SIGNALS, action, signal.SIGUSR2)
+    came: list[int] = []
+    before = signal.signal(signal.SIGUSR2, lambda number, _: came.append(number))
+    try:
+        file.write(f"{POINT} {action}\n")
+        reach(POINT)
+        reach(POINT)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert came == [signal.SIGUSR2]

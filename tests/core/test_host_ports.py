@@ -1,6 +1,7 @@
 """Who has which port of the node, and what the firewall is told."""
 
 import errno
+import threading
 
 import pytest
 from hypothesis import given
@@ -104,8 +105,9 @@ def test_what_the_firewall_refuses_is_not_open(world):
 
 def test_without_nft_the_error_says_what_to_install_and_why(world):
     world.firewall.refuse_next(number=errno.ENOENT)
-    with pytest.raises(KernelError, match="install nftables; this pod has a hostPort, which needs it"):
+    with pytest.raises(KernelError, match="install nftables; this pod has a hostPort, which needs it") as refusal:
         world.ports.open(lease_of("web", WEB))
+    assert refusal.value.errno == errno.ENOENT
 
 
 def test_a_pod_that_rules_send_out_elsewhere_answers_by_the_node(world):
@@ -214,3 +216,61 @@ def test_the_firewall_always_says_what_the_open_leases_say(steps):
         elif not is_open:
             world.ports.close(leases.pop(name, lease_of(name, mapping)))
         assert world.firewall.forwards() == {f for lease in leases.values() for f in forwards_of(lease, ())}
+
+
+def test_a_new_process_knows_which_pods_are_steered_by_rules_of_ours(world):
+    """A rule for all of a network, or of somebody else, steers no pod."""
+    world.kernel.foreign_add(Rule(512, 254, dst=POD4.host))
+    world.kernel.foreign_add(Rule(2049, 1010, src=Prefix.parse("10.0.0.0/24")))
+    world.kernel.foreign_add(Rule(2050, 1010, src=POD6.host, family=6, proto=3))
+    world.ports.restore([lease_of("web", WEB)])
+    assert not any(forward.masquerade for forward in world.firewall.forwards())
+    world.kernel.foreign_add(Rule(2048, 1010, src=POD4.host))
+    world.ports.restore([lease_of("web", WEB)])
+    assert {(forward.to, forward.masquerade) for forward in world.firewall.forwards()} == {(POD4, True), (POD6, False)}
+    assert world.ports.check(lease_of("web", WEB)) == []
+
+
+def test_a_lease_whose_ports_nobody_opened_is_seen(world):
+    (missing, _) = world.ports.check(lease_of("web", WEB))
+    assert missing.what == "hostPort 8080/tcp to 10.0.0.5 port 80 is not in force"
+
+
+def test_a_third_pod_is_refused_whoever_asked_before(world):
+    world.ports.open(lease_of("first", WEB))
+    world.ports.open(lease_of("second", PortMapping(9090, 90)))
+    again = lease_of("first", WEB, PortMapping(9090, 91))
+    with pytest.raises(Conflict, match=r"hostPort 9090/tcp.* is open for pod shop/second"):
+        world.ports.open(again)
+
+
+def test_a_sandbox_of_no_pod_is_called_by_its_container(world):
+    nameless = Lease(Sandbox("c9", "eth0", ports=(WEB,)), (POD4,), "b", (), 0.0)
+    world.ports.open(nameless)
+    with pytest.raises(Conflict, match="is open for container c9; give one of the two pods another port"):
+        world.ports.open(lease_of("web", WEB))
+
+
+def test_what_leads_elsewhere_hides_nothing_of_a_pod():
+    elsewhere = Forward("tcp", 1, None, Address.parse("10.0.0.9"), 1)
+    assert mappings_to([POD4], [elsewhere, *forwards_of(lease_of("web", WEB, addresses=(POD4,)), set())]) == (WEB,)
+
+
+def test_the_lock_is_held_while_the_firewall_works():
+    lock = threading.Lock()
+
+    class Guarded(MemoryFirewall):
+        def set_forwards(self, wanted):
+            assert lock.locked()
+            super().set_forwards(wanted)
+
+    ports = HostPorts(FakeKernel(), Guarded(), lock=lock)
+    ports.restore([lease_of("web", WEB)])
+    ports.close(lease_of("web", WEB))
+    ports.open(lease_of("web", WEB))
+    assert not lock.locked()
+
+
+def test_a_mapping_is_written_with_its_address_if_it_has_one():
+    assert str(WEB) == "8080/tcp"
+    assert str(PortMapping(53, 53, "udp", NODE4)) == "53/udp of 192.0.2.10"

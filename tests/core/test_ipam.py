@@ -7,7 +7,7 @@ import pytest
 
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.errors import TRY_AGAIN, Bug, Conflict, Refused, Retry
-from terway_edge.core.ipam import Ipam
+from terway_edge.core.ipam import Ipam, cooling_of
 from terway_edge.core.models import Lease, Sandbox
 from terway_edge.core.ports import Cooling, Stored
 from terway_edge.testing.clock import FakeClock
@@ -357,3 +357,112 @@ def test_threads_never_share_an_address() -> None:
         thread.join()
     assert shared == []
     assert ipam.usage("v4") == (16, 14, 0, 0, 2, 0, 0)
+
+
+def test_an_address_that_a_lease_has_does_not_rest_as_well(world: World) -> None:
+    """What a store says that lost the record of a release, or an ADD that came after it."""
+    held = lease("a", "10.0.0.1")
+    ipam = Ipam(world.store, world.clock)
+    ipam.load(Stored((held,), (Cooling(held.addresses[0], "v4", "", 1000.0),)))
+    ipam.add_pool("v4", V4)
+    assert ipam.usage("v4") == (8, 5, 1, 0, 2, 0, 0)
+
+
+def test_the_address_granted_last_is_the_newest_leases_not_the_highest(world: World) -> None:
+    ipam = Ipam(world.store, world.clock)
+    ipam.load(Stored((lease("a", "10.0.0.5", at=1.0), lease("b", "10.0.0.2", at=2.0))))
+    ipam.add_pool("v4", V4)
+    assert str(ipam.allocate(sandbox("c"), "test", ["v4"]).addresses[0]) == "10.0.0.3"
+
+
+def test_an_address_found_in_use_does_not_rest_in_a_pool_that_comes_later(world: World) -> None:
+    world.ipam.release(world.allocate("a"))
+    world.ipam.remove_pool("v4")
+    world.ipam.adopt(lease("b", "10.0.0.1"))
+    world.ipam.add_pool("v4", V4)
+    assert world.ipam.usage("v4") == (8, 5, 1, 0, 2, 0, 0)
+
+
+def test_what_a_pool_knows_again_is_not_remembered_beside_it(world: World) -> None:
+    world.ipam.release(world.allocate("a", uid="pod"))
+    for _ in range(2):
+        world.ipam.remove_pool("v4")
+        world.ipam.add_pool("v4", V4)
+    assert str(world.allocate("b", uid="pod").addresses[0]) == "10.0.0.1"
+    world.ipam.remove_pool("v4")
+    world.ipam.add_pool("v4", V4)
+    assert world.ipam.usage("v4") == (8, 5, 1, 0, 2, 0, 0)
+
+
+def test_the_other_familys_address_of_the_same_number_is_another(world: World) -> None:
+    address = Address.parse("172.16.0.1")
+    world.ipam.add_pool("eni", addresses=[address])
+    world.ipam.remove_addresses("eni", [Address(6, address.value)])
+    assert world.ipam.usage("eni").size == 1
+
+
+def test_descriptor_zero_is_not_kept_either(world: World) -> None:
+    assert world.ipam.allocate(sandbox("a", netns_fd=0), "test", ["v4"]).sandbox.netns_fd == -1
+
+
+def test_a_node_that_has_just_booted_has_no_quarantine() -> None:
+    ipam = Ipam(MemoryStore(), FakeClock(0.0))
+    ipam.add_pool("v4", V4)
+    assert ipam.usage("v4").free == 6
+    assert ipam.allocate(sandbox("a"), "test", ["v4"])
+
+
+def test_every_refusal_has_its_details_and_says_when_to_come_again() -> None:
+    clock = FakeClock()
+    ipam = Ipam(MemoryStore(), clock, max_pods=1, cooldown=30.0)
+    ipam.load(Stored(damage="torn"))
+    ipam.add_pool("v4", V4)
+    clock.advance(18.0)
+    with pytest.raises(Retry) as damaged:
+        ipam.allocate(sandbox("a"), "test", ["v4"])
+    assert (damaged.value.details, damaged.value.after) == ("quarantine", 12.0)
+    clock.advance(12.0)
+    ipam.allocate(sandbox("a"), "test", ["v4"])
+    with pytest.raises(Retry) as full:
+        ipam.allocate(sandbox("b"), "test", ["v4"])
+    assert full.value.details == "pods per node"
+
+
+def test_words_for_operators() -> None:
+    ipam = Ipam(MemoryStore(), FakeClock())
+    with pytest.raises(Refused, match=r"there is no address pool 'v4'; pools of this node: none$"):
+        ipam.usage("v4")
+    ipam.adopt(lease("a", "10.0.0.1", "2001:db8::1"))
+    with pytest.raises(Conflict, match=r"has 10\.0\.0\.1 and 2001:db8::1 on record, not 10\.0\.0\.5; release it first"):
+        ipam.adopt(lease("a", "10.0.0.5"))
+    with pytest.raises(Bug, match=r"^IPAM: load\(\) was called after first use; load before adding pools$"):
+        ipam.load(Stored())
+
+
+def test_a_lease_found_in_the_kernel_rests_without_a_pool() -> None:
+    assert cooling_of(lease("a", "10.0.0.1", "2001:db8::1"), 5.0) == (
+        Cooling(Address.parse("10.0.0.1"), "", "uid-a", 5.0),
+        Cooling(Address.parse("2001:db8::1"), "", "uid-a", 5.0),
+    )
+    named = Lease(sandbox("a"), (Address.parse("10.0.0.1"),), "test", ("v4",), 1.0)
+    assert cooling_of(named, 5.0) == (Cooling(Address.parse("10.0.0.1"), "v4", "uid-a", 5.0),)
+
+
+def test_the_lock_is_held_while_the_store_writes() -> None:
+    lock = threading.Lock()
+
+    class Guarded(MemoryStore):
+        def put(self, lease: Lease) -> None:
+            assert lock.locked()
+            super().put(lease)
+
+        def release(self, lease: Lease, released_at: float) -> None:
+            assert lock.locked()
+            super().release(lease, released_at)
+
+    ipam = Ipam(Guarded(), FakeClock(), lock=lock)
+    ipam.add_pool("v4", V4)
+    ipam.release(ipam.allocate(sandbox("a"), "test", ["v4"]))
+    ipam.adopt(lease("b", "10.0.0.5"))
+    assert len(ipam.leases()) == 1
+    assert not lock.locked()

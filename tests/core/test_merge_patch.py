@@ -65,3 +65,9 @@ def test_what_a_patch_does_not_name_stays_and_what_it_sets_to_null_goes(
     }
     assert set(merged) - set(target) == {key for key, value in patch.items() if value is not None} - set(target)
     assert not {key for key, value in patch.items() if value is None} & set(merged)
+
+
+def test_what_a_patch_does_not_name_stays_in_inner_objects_too() -> None:
+    assert merge_patch({"a": {"b": {"c": 1, "d": 2}, "e": 3}}, {"a": {"b": {"c": 4}}}) == {
+        "a": {"b": {"c": 4, "d": 2}, "e": 3}
+    }

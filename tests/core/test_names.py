@@ -59,3 +59,14 @@ def test_no_alias_of_a_stranger_is_taken_for_ours(alias):
 @given(st.text(min_size=1, max_size=400), ifnames)
 def test_an_alias_fits_the_kernel_and_stays_text(container_id, ifname):
     assert len(link_alias((container_id, ifname)).encode()) <= 255
+
+
+def test_an_alias_is_a_container_and_all_that_follows_the_first_blank():
+    assert key_of_alias("c1 eth0") == ("c1", "eth0")
+    assert key_of_alias("c1 eth 0") == ("c1", "eth 0")
+    assert [key_of_alias(alias) for alias in ("", "c1", "c1 ", " eth0", " ")] == [None] * 5
+
+
+def test_an_alias_is_cut_between_characters():
+    assert link_alias(("c" * 252, "\u00e9\u00e9")) == "c" * 252 + " \u00e9"
+    assert len(link_alias(("c" * 253, "\u00e9")).encode()) == 254, "half a character would be none"

@@ -228,3 +228,15 @@ def test_limits_are_reached() -> None:
 @pytest.mark.parametrize("text", ["!" * 1000 + "has(a)", "has(a)" + "||has(a)" * 127, "a in {" + "'b'," * 250 + "}"])
 def test_the_longest_texts_overflow_no_stack(text: str) -> None:
     assert parse_node_selector(text).matches({"a": "b"})
+
+
+def test_brackets_beside_each_other_are_not_nested() -> None:
+    beside = "(has(a)) || " * 40
+    parse_node_selector(beside + "(" * 32 + "has(b)" + ")" * 32)
+    with pytest.raises(SelectorError, match="at most 32 nested brackets"):
+        parse_node_selector(beside + "(" * 33 + "has(b)" + ")" * 33)
+
+
+def test_a_set_begins_with_a_brace() -> None:
+    with pytest.raises(SelectorError, match=r"expected '\{' at column"):
+        parse_node_selector("a in 'b' || has(c)")

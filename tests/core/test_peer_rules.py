@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -114,3 +115,26 @@ def test_a_switch_has_one_as_number() -> None:
     ]
     nodes = (*NODES, Node("node-4", {}, (), ()))
     assert reasons(*peers, nodes=nodes) == [("PeerAsDiffers", "BGPPeer/b")]
+
+
+def test_a_peer_that_keeps_some_speakers_keeps_its_identity() -> None:
+    old = make_peer("old", OLD, localSpeakers=["node-1"])
+    new = replace(make_peer("new", NEW, localSpeakers=["node-1", "node-2"]), uid="u-2")
+    (_, found) = effective_peers([old, new])
+    assert (found.uid, found.spec.local_speakers) == ("u-2", ("node-2",))
+
+
+def test_what_is_told_of_one_peer_hides_nothing_of_another() -> None:
+    found = peer_conditions(
+        [
+            make_peer("a", OLD, localSpeakers=["x", "y"], peerIP="172.16.0.2"),
+            make_peer("b", NEW, localSpeakers=["node-1"]),
+            make_peer("c", NEW, localSpeakers=["node-1", "node-2"], peerIP="172.16.0.2"),
+            make_peer("d", NEW, localSpeakers=["x", "y"], peerIP="172.16.0.2"),
+        ],
+        NODES,
+    )
+    told = {(each.reason, each.subject[-1]): each.message for each in found}
+    assert {("SpeakerNotFound", "a"), ("PeerWarning", "b"), ("Conflict", "d")} <= told.keys()
+    assert told["SpeakerNotFound", "a"].startswith("the cluster has no Node x, y, so nobody speaks there;")
+    assert "BGPPeer/a and BGPPeer/d both let x, y peer with 172.16.0.2" in told["Conflict", "d"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from terway_edge.core.addresses import Prefix
-from terway_edge.core.planner.capacity import Capacity, EdgeRange, TypePods, Zone
+from terway_edge.core.planner.capacity import Capacity, EdgeRange, TypePods, Zone, edge_range
 from terway_edge.core.planner.findings import Level
 from terway_edge.core.planner.overlaps import APART, overlap
 from tests.core.planned import SEED, SEVERAL_LANS, plan, told, vswitch
@@ -302,4 +302,43 @@ def test_hints_say_what_cannot_be_changed_later() -> None:
         "pod_vswitches: can be extended later: add vSwitches, or a secondary CIDR to the VPC first",
     ]
     more = told(Level.HINT, lans=SEVERAL_LANS, ens_network_cidrs=["172.30.0.0/16"])
-    assert [line.partition(":")[0] for line in more] == ["lans", "ens_network_cidrs"]
+    assert more == [
+        "lans: are several: each switch speaks BGP with the gateway too, which learns from them where pods are",
+        "ens_network_cidrs: are reached by Edge Network Acceleration: "
+        "let it carry the data center's and the edge pods' CIDRs too",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cidr", "services", "is_possible"),
+    [
+        ("172.21.0.0/12", 2**20 - 2, True),
+        ("172.21.0.0/29", 6, True),
+        ("172.21.0.8/30", 2, False),
+        ("fd00:21::/108", 2**20 - 1, True),
+        ("fd00:21::/125", 7, True),
+        ("fd00:21::/126", 3, False),
+        ("fd00:21::/128", 0, False),
+    ],
+)
+def test_the_api_server_takes_8_to_2_to_the_20th_services(cidr: str, services: int, is_possible: bool) -> None:
+    cidr = cidr.replace("172.21.0.0/12", "172.16.0.0/12")
+    changes: dict[str, Any] = {"service_cidr": cidr, "data_center_cidrs": ["192.0.2.0/24"]}
+    if ":" in cidr:
+        changes["edge_container_cidrs"] = ["10.0.0.0/8", "fd00:64::/48"]
+    found = plan(**changes)
+    assert found.capacity.services == services
+    sizes = [finding for finding in found.of_level(Level.VIOLATION) if "API server takes" in str(finding)]
+    assert (sizes == []) is is_possible
+
+
+@pytest.mark.parametrize(
+    ("cidr", "pods", "length"),
+    [("fd00::/64", 256, 64), ("fd00::/65", 256, 120), ("fd00::/48", 2**16, 64), ("fd00::/48", 1, 64)],
+)
+def test_an_ipv6_node_has_a_64_wherever_one_fits(cidr: str, pods: int, length: int) -> None:
+    assert edge_range(Prefix.parse(cidr), pods).node_length == length
+
+
+def test_a_node_of_2_to_the_64_pods_fits_a_64_exactly() -> None:
+    assert edge_range(Prefix.parse("fd00::/60"), 2**64) == EdgeRange(Prefix.parse("fd00::/60"), 64, 16)

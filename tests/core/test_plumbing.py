@@ -8,9 +8,9 @@ from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.datapath import GATEWAYS
 from terway_edge.core.errors import KernelError, Refused
 from terway_edge.core.models import Lease, Sandbox
-from terway_edge.core.names import link_macs, link_name
-from terway_edge.core.plans import MAIN, FibRoute, Link, LinkAddress, LinkSetting, Neighbour, Rule, Veth, Where
-from terway_edge.core.plumbing import FIRST_IFINDEX, Plumbing
+from terway_edge.core.names import link_alias, link_macs, link_name
+from terway_edge.core.plans import MAIN, FibRoute, Link, LinkAddress, LinkSetting, Neighbour, Rule, Sysctl, Veth, Where
+from terway_edge.core.plumbing import FIRST_IFINDEX, TRIES, Plumbing
 from terway_edge.testing import FakeKernel
 
 NETNS = "/run/netns/p1"
@@ -51,6 +51,17 @@ def test_attach_makes_the_pod_reachable_and_detach_leaves_nothing(kernel, plumbi
     assert kernel.snapshot() == before
     plumbing.detach(LEASE)
     assert kernel.snapshot() == before
+
+
+def test_a_link_that_is_about_to_go_is_waited_for():
+    kernel = FakeKernel()
+    kernel.create_netns(NETNS)
+    plumbing = Plumbing(kernel)
+    plumbing.attach(SANDBOX, LEASE, 1500)
+    plumbing.detach(LEASE)
+    other = Sandbox("c2", "eth0", NETNS)
+    plumbing.attach(other, Lease(other, ADDRESSES, "b", ("p4", "p6"), 0.0), 1500)
+    assert link(kernel, "eth0", NETNS).mac == link_macs(other.key)[1]
 
 
 RULES = (Rule(512, MAIN, dst=ADDRESSES[0].host), Rule(2048, 1010, src=ADDRESSES[0].host))
@@ -119,6 +130,9 @@ def test_a_strangers_link_with_our_name_is_an_error_and_left_alone(kernel, plumb
     assert refused.value.errno == errno.EEXIST
     plumbing.detach(LEASE)
     assert kernel.snapshot() == before
+    kernel.delete_link(HOST_LINK)
+    plumbing.attach(SANDBOX, LEASE, 1500)
+    assert link(kernel).ifindex == FIRST_IFINDEX + 1, "it was tried once: another index would have been of no use"
 
 
 def test_a_failure_at_any_change_leaves_nothing_behind(kernel, plumbing):
@@ -154,6 +168,7 @@ DAMAGES = {
     "host IPv6 route": lambda k: _remove(k, FibRoute(ADDRESSES[1].host, link=link(k).ifindex)),
     "host neighbour": lambda k: _remove(k, Neighbour(link(k).ifindex, ADDRESSES[0], link_macs(SANDBOX.key)[1])),
     "host link down": lambda k: k.set_link(HOST_LINK, up=False),
+    "host link's MAC": lambda k: k.foreign_replace(LinkSetting(link(k).ifindex, mac=b"\x02\0\0\0\0\1")),
 }
 POD_DAMAGES = {
     "address": lambda k: _remove(k, LinkAddress(pod_link(k), ADDRESSES[0], 32), NETNS),
@@ -163,6 +178,8 @@ POD_DAMAGES = {
     "gateway": lambda k: _remove(k, Neighbour(pod_link(k), GATEWAYS[6], link_macs(SANDBOX.key)[0]), NETNS),
     "gateway's MAC": lambda k: k.foreign_replace(Neighbour(pod_link(k), GATEWAYS[4], b"\x02\0\0\0\0\1"), NETNS),
     "link down": lambda k: k.foreign_replace(LinkSetting(pod_link(k), up=False), NETNS),
+    "MAC": lambda k: k.foreign_replace(LinkSetting(pod_link(k), mac=b"\x02\0\0\0\0\1"), NETNS),
+    "MTU": lambda k: k.foreign_replace(LinkSetting(pod_link(k), mtu=9000), NETNS),
 }  # fmt: skip
 
 
@@ -185,6 +202,11 @@ def test_what_is_wrong_on_the_host_is_mended(kernel, plugged, damage):
     assert found
     assert all(discrepancy.mended for discrepancy in found)
     assert kernel.snapshot() == whole
+    assert plugged.check(SANDBOX, LEASE) == []
+
+
+def test_t23_a_smaller_mtu_is_a_later_plugins(kernel, plugged):
+    kernel.foreign_replace(LinkSetting(pod_link(kernel), mtu=1300), NETNS)
     assert plugged.check(SANDBOX, LEASE) == []
 
 
@@ -238,3 +260,54 @@ def test_the_veth_is_the_first_change_and_only_a_free_name_is_tried_again(kernel
     kernel.fail_next(lambda change: isinstance(change.item, Veth), errno=errno.EBUSY)
     plumbing.attach(SANDBOX, LEASE, 1500)
     assert link(kernel).ifindex == FIRST_IFINDEX + 1
+
+
+def test_ipv6_is_enabled_where_the_runtime_disabled_it(kernel, plumbing):
+    written = []
+    kernel.fail_next(lambda change: written.append(change.item), errno=errno.EIO)  # sees all, refuses nothing
+    plumbing.attach(SANDBOX, LEASE, 1500)
+    setting = Sysctl("ipv6/conf/eth0/disable_ipv6", "0")
+    assert setting not in written, "usually it is left as it is"
+    plumbing.detach(LEASE)
+    kernel.fail_next(lambda change: isinstance(change.item, LinkAddress), errno=errno.EACCES)
+    plumbing.attach(SANDBOX, LEASE, 1500)
+    assert {setting, Sysctl(f"ipv6/conf/{HOST_LINK}/disable_ipv6", "0")} <= set(written)
+    assert all(kernel.trace("", address).arrived for address in ADDRESSES)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EEXIST])
+def test_a_kernel_that_refuses_for_ever_is_believed_in_the_end(kernel, plumbing, number):
+    before = kernel.snapshot()
+    for _ in range(TRIES):
+        kernel.fail_next(lambda change: isinstance(change.item, Veth), errno=number)
+    with pytest.raises(KernelError) as refused:
+        plumbing.attach(SANDBOX, LEASE, 1500)
+    assert refused.value.errno == number
+    assert kernel.snapshot() == before
+
+
+def test_the_last_try_counts_as_much_as_the_others(kernel, plumbing):
+    """Three taken indexes, and then a namespace without IPv6."""
+    for _ in range(TRIES - 1):
+        kernel.fail_next(lambda change: isinstance(change.item, Veth), errno=errno.EBUSY)
+    kernel.fail_next(lambda change: isinstance(change.item, LinkAddress), errno=errno.EACCES)
+    with pytest.raises(KernelError) as refused:
+        plumbing.attach(SANDBOX, LEASE, 1500)
+    assert refused.value.errno == errno.EACCES
+
+
+def test_a_pod_that_lost_its_link_is_told(kernel, plugged):
+    sandbox = Sandbox("c1", "eth0", NETNS)
+    kernel.delete_netns(NETNS)
+    kernel.create_netns(NETNS)
+    kernel.create_link(HOST_LINK, ifindex=FIRST_IFINDEX + 9, alias=link_alias(SANDBOX.key))
+    assert "link eth0 in the pod is missing" in [found.what for found in plugged.check(sandbox, LEASE)]
+
+
+def test_a_descriptor_of_the_pods_namespace_is_as_good_as_its_path(kernel, plumbing):
+    sandbox = Sandbox("c1", "eth0", NETNS, netns_fd=kernel.netns_fd(NETNS))
+    plumbing.attach(sandbox, LEASE, 1500)
+    assert plumbing.check(sandbox, LEASE) == []
+    POD_DAMAGES["gateway"](kernel)
+    (found,) = plumbing.check(sandbox, LEASE)
+    assert found.what == f"neighbour {GATEWAYS[6]} in the pod is missing or has another MAC"

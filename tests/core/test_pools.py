@@ -4,7 +4,7 @@ import pytest
 
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.errors import TRY_AGAIN, Refused, Retry
-from terway_edge.core.pools import CidrPool, Known, Pool, Release, SetPool, Usage
+from terway_edge.core.pools import REMEMBERED, CidrPool, Known, Pool, Release, SetPool, Usage
 
 NOTHING = Known()
 
@@ -51,7 +51,9 @@ def test_reserved_addresses_never_leave(prefix: str, reserved: tuple[str, ...], 
 
 
 def test_reserved_address_outside_the_prefix_is_refused() -> None:
-    with pytest.raises(Refused, match=r"reserved address 10\.0\.1\.1 is outside 10\.0\.0\.0/24; remove it"):
+    with pytest.raises(
+        Refused, match=r"pool 10\.0\.0\.0/24: reserved address 10\.0\.1\.1 is outside 10\.0\.0\.0/24; remove it"
+    ):
         cidr("10.0.0.0/24", "10.0.1.1")
 
 
@@ -85,13 +87,35 @@ def test_ipv6_64_holds_its_size_and_costs_nothing() -> None:
     assert pool.usage(0.0) == Usage(2**64, 2**64 - 4, 3, 0, 1, 0, 0)
 
 
+def test_a_pool_of_any_size_remembers_few_of_those_that_had_its_addresses() -> None:
+    pool = cidr("fd00:64::/64", cooldown=30)
+    taken = []
+    for now in range(1000):
+        pool.take(picked := pool.pick(f"pod-{now}", now))
+        pool.release(picked, Release(now, f"pod-{now}"))
+        taken.append(picked)
+    assert len(set(taken)) == REMEMBERED
+    assert taken[REMEMBERED : 2 * REMEMBERED] == taken[:REMEMBERED]
+
+
+def test_addresses_that_all_rest_give_way_to_fresh_ones() -> None:
+    pool = cidr("fd00:64::/64", cooldown=600)
+    taken = []
+    for now in range(2 * REMEMBERED):
+        pool.take(picked := pool.pick("", now))
+        pool.release(picked, Release(now, ""))
+        taken.append(picked)
+    assert len(set(taken)) == 2 * REMEMBERED
+    assert pool.pick("", 2 * REMEMBERED + 600) == taken[0]
+
+
 def test_wait_is_the_rest_of_the_oldest_cool_down() -> None:
     pool = cidr("10.0.0.1/32")
     drain(pool)
     pool.release(value("10.0.0.1"), Release(100.0, "a"))
     with pytest.raises(Retry, match=r"pool 10\.0\.0\.1/32: .*cool down.* 17\.5 s") as caught:
         pool.pick("b", 112.5)
-    assert caught.value.after == 17.5
+    assert (caught.value.after, caught.value.details) == (17.5, "addresses cooling down")
     assert pool.pick("a", 112.5) == value("10.0.0.1"), "the same pod may have its own address back"
     assert pool.pick("b", 130.0) == value("10.0.0.1")
 
@@ -176,3 +200,71 @@ def test_set_pool_is_of_one_family() -> None:
     pool.add([Address(6, 1)], NOTHING)
     with pytest.raises(Refused):
         pool.add([Address(4, 1)], NOTHING)
+
+
+def test_a_released_address_that_is_reserved_now_stays_reserved() -> None:
+    known = Known(released={value("10.0.0.1"): Release(0.0, "a"), value("10.0.0.2"): Release(0.0, "b")})
+    pool = cidr("10.0.0.0/29", "10.0.0.1", known=known)
+    assert pool.resting(1.0).keys() == {value("10.0.0.2")}
+    assert pool.usage(1.0) == Usage(8, 4, 0, 1, 3, 0, 0)
+    assert drain(pool, now=30.0) == ["10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.2"]
+
+
+def test_a_barred_address_that_was_given_back_meanwhile_rests_from_then() -> None:
+    pool = cidr("10.0.0.1/32")
+    drain(pool)
+    pool.bar(value("10.0.0.1"))
+    pool.release(value("10.0.0.1"), Release(10.0, "a"))
+    pool.unbar(value("10.0.0.1"))
+    assert pool.resting(39.0) == {value("10.0.0.1"): Release(10.0, "a")}
+    assert drain(pool, now=40.0) == ["10.0.0.1"]
+
+
+def test_a_pod_whose_former_address_is_somebody_elses_now_gets_another() -> None:
+    pool = cidr("10.0.0.0/30")
+    drain(pool)
+    pool.release(value("10.0.0.1"), Release(0.0, "a"))
+    assert drain(pool, now=30.0) == ["10.0.0.1"]
+    pool.release(value("10.0.0.2"), Release(40.0, "b"))
+    assert pool.pick("a", 70.0) == value("10.0.0.2")
+
+
+def test_new_addresses_of_a_set_go_out_by_number() -> None:
+    pool = SetPool("eni", 30.0)
+    pool.add([Address(4, 3), Address(4, 1), Address(4, 2)], NOTHING)
+    assert drain(pool) == ["0.0.0.1", "0.0.0.2", "0.0.0.3"]
+
+
+def test_a_pool_without_cool_down_still_asks_for_a_pause() -> None:
+    pool = cidr("10.0.0.1/32", cooldown=0.0)
+    drain(pool)
+    with pytest.raises(Retry) as caught:
+        pool.pick("", 0.0)
+    assert caught.value.after == 1.0
+
+
+def test_both_ends_of_a_prefix_are_in_it() -> None:
+    pool = cidr("10.0.0.2/31")
+    inside = [text for text in ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4") if pool.contains(Address.parse(text))]
+    assert inside == ["10.0.0.2", "10.0.0.3"]
+    assert not pool.contains(Address(6, value("10.0.0.2")))
+
+
+def test_the_same_reserved_addresses_make_the_same_pool_and_a_strange_one_is_refused_by_name() -> None:
+    pool = CidrPool("v4", Prefix.parse("10.0.0.0/29"), [Address.parse("10.0.0.1")], 30.0, NOTHING)
+    assert pool.is_same(pool.prefix, [Address.parse("10.0.0.1"), Address.parse("10.0.0.7")])
+    assert not pool.is_same(pool.prefix, [])
+    assert not pool.is_same(Prefix.parse("10.0.0.0/28"), [Address.parse("10.0.0.1")])
+    with pytest.raises(Refused, match=r"^pool v4: reserved address"):
+        pool.is_same(pool.prefix, [Address.parse("10.9.0.1")])
+
+
+def test_an_address_that_leaves_while_it_is_barred_takes_its_rest_along() -> None:
+    pool = SetPool("eni", 30.0)
+    pool.add([Address(4, 1), Address(4, 2)], Known(released={1: Release(5.0, "a")}))
+    pool.bar(1)
+    pool.bar(2)
+    assert (pool.remove(1), pool.remove(2)) == (Release(5.0, "a"), None)
+    pool.add([Address(4, 1)], Known(released={1: Release(5.0, "a")}))
+    assert pool.usage(6.0) == Usage(1, 0, 0, 1, 0, 0, 0), "it is not barred any more"
+    assert drain(pool, now=35.0) == ["0.0.0.1"]

@@ -215,3 +215,47 @@ def test_a_host_route_address_makes_nobody_on_link():
 def test_an_incomplete_listing_is_passed_on():
     view = NodeView(node(OWN), Selection("b", (), "here"), in_sync=False)
     assert desired_routes(view).in_sync is False
+
+
+def clashing(*members, own=()):
+    return NodeView(
+        node(OWN, (Address.parse("192.0.2.10"),), map(Prefix.parse, own)),
+        Selection("flannel_route", (), "here"),
+        tuple(
+            Member(node(name, (Address.parse(at),), map(Prefix.parse, cidrs)), lan) for name, lan, at, *cidrs in members
+        ),
+        UPLINK,
+    )
+
+
+def test_a_cidr_that_is_ours_hides_no_other_of_its_node():
+    view = clashing(("n1", "here", "192.0.2.11", "10.0.0.0/25", "10.0.1.0/24"), own=("10.0.0.0/24",))
+    assert [str(route.prefix) for route in desired_routes(view).routes] == ["10.0.1.0/24"]
+
+
+def test_what_is_unreachable_is_told_with_its_reason():
+    view = clashing(("n1", "there", "192.0.2.11", "10.0.0.0/24"), ("n2", "here", "203.0.113.9", "10.0.1.0/24"))
+    lines = {condition.subject: condition.message for condition in desired_routes(view).conditions}
+    assert lines["n1"].startswith("pods of 10.0.0.0/24 are unreachable: node is in LAN 'there', and this node knows no")
+    assert lines["n2"].startswith(
+        "pods of 10.0.1.0/24 are unreachable: its address 203.0.113.9 is not on this node's link, and this node knows"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cidrs", "told"),
+    [
+        (["10.0.0.0/30", "10.0.0.3/32"], ["10.0.0.3/32 overlaps 10.0.0.0/30"]),
+        (["10.0.0.0/30", "10.0.0.4/32"], []),
+        (
+            ["10.0.0.0/16", "10.0.1.0/24", "10.0.2.0/24"],
+            ["10.0.1.0/24 overlaps 10.0.0.0/16", "10.0.2.0/24 overlaps 10.0.0.0/16"],
+        ),
+        (["10.0.0.0/24", "10.0.1.0/25", "10.0.1.0/26"], ["10.0.1.0/26 overlaps 10.0.1.0/25"]),
+        (["255.0.0.0/8", "10.0.0.0/24", "::/64", "::/65"], ["::/65 overlaps ::/64"]),
+    ],
+)
+def test_a_cidr_is_compared_with_the_widest_that_begins_before_it(cidrs, told):
+    view = clashing(*((f"n{number}", "here", "192.0.2.11", cidr) for number, cidr in enumerate(cidrs, 1)))
+    found = [each.message for each in desired_routes(view).conditions if each.reason == "PodCIDROverlap"]
+    assert [line.removeprefix("pod CIDR ").split(" of node")[0] for line in found] == told

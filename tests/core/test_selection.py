@@ -85,3 +85,14 @@ def test_skipped_nodes() -> None:
     assert skipped(node(ignore="true"))
     assert not skipped(node(hostnetwork="false", ignore="false"))
     assert not skipped(node())
+
+
+def test_the_narrowest_network_around_a_node_is_its_lan() -> None:
+    around = [Prefix.parse("192.0.2.0/24"), Prefix.parse("192.0.2.0/28"), Prefix.parse("192.0.2.7/32")]
+    assert lan_key(node("192.0.2.9"), around) == "subnet:192.0.2.0/28"
+    assert lan_key(node("192.0.2.9"), around[::-1]) == "subnet:192.0.2.0/28"
+    wide = [Prefix.parse("192.0.3.0/24"), Prefix.parse("192.0.2.0/23")]
+    assert lan_key(node("192.0.3.9"), wide) == "subnet:192.0.3.0/24"
+    assert lan_key(node("192.0.3.9"), wide[::-1]) == "subnet:192.0.3.0/24", "though the other begins earlier"
+    low = [Prefix.parse("192.0.2.0/23"), Prefix.parse("192.0.2.0/24")]
+    assert lan_key(node("192.0.2.9"), low) == "subnet:192.0.2.0/24"

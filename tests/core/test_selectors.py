@@ -153,3 +153,14 @@ def test_an_error_repeats_only_the_start_of_a_long_text() -> None:
     with pytest.raises(SelectorError) as caught:
         Selector.parse("(" * 10_000)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "matching"),
+    [("a<5", ["4", "-7"]), ("a>5", ["6", "7"]), ("a<007", ["4", "5", "6", "-7"])],
+)
+def test_numbers_are_compared_as_numbers_and_equal_ones_are_neither(text: str, matching: list[str]) -> None:
+    selector = Selector.parse(text)
+    found = [value for value in ("4", "5", "6", "7", "-7", "x", "") if selector.matches({"a": value})]
+    assert found == matching
+    assert not selector.matches({})

@@ -1,4 +1,4 @@
-"""T01 of leases alone: Ipam over a real journal against a naive model that scans everything, in random sequences with restarts."""
+"""T01 of leases alone: Ipam over a real journal, in random sequences with restarts, against a model that scans all."""
 
 import shutil
 import tempfile

@@ -1,11 +1,15 @@
 """Which link carries pod traffic: the table of precedence, one row per rule and per way it can fail."""
 
+from dataclasses import replace
+
 import pytest
 
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.errors import Refused
-from terway_edge.core.plans import FibRoute, Link, LinkAddress, RouteKind
-from terway_edge.core.uplink import Choice, Found, choose_uplink
+from terway_edge.core.models import Node, NodeView, Selection
+from terway_edge.core.plans import FibRoute, Link, LinkAddress, Neighbour, RouteKind, Rule
+from terway_edge.core.ports import Happening, KernelEvent
+from terway_edge.core.uplink import Choice, Found, choose_uplink, may_move_uplink
 
 A = Address.parse
 LINKS = [
@@ -74,7 +78,7 @@ def test_a_wish_that_nothing_fulfils_is_an_error_and_not_another_link():
 
 
 def test_nothing_at_all_says_what_was_tried():
-    with pytest.raises(Refused, match="default route: none, InternalIP: none"):
+    with pytest.raises(Refused, match=r"^no link to use for pod traffic: default route: none, InternalIP: none; set"):
         chosen(internal_ips=(A("10.1.1.1"),), routes=[])
 
 
@@ -94,3 +98,38 @@ def test_the_uplink_knows_its_addresses_mtu_and_best_gateway():
     uplink = chosen(routes=[default(3, "198.51.100.2", 50), default(3, "198.51.100.1", 20)])
     assert (uplink.ifindex, uplink.mtu, uplink.gateways) == (3, 9000, (A("198.51.100.1"),))
     assert [str(prefix) for prefix in uplink.on_link] == ["198.51.100.0/24", "2001:db8::/64"]
+
+
+def test_a_target_that_no_route_leads_to_is_an_error():
+    with pytest.raises(Refused, match=r"interface\.can_reach 8\.8\.8\.8: none; set interface\.names"):
+        chosen(Choice(can_reach=A("8.8.8.8")), (A("192.0.2.10"),), routes=ROUTES[:4])
+
+
+VIEW = NodeView(Node("n1", {}, (A("192.0.2.10"),), ()), Selection("b"), uplink=chosen())
+
+
+@pytest.mark.parametrize(
+    ("what", "item", "moves"),
+    [
+        (Happening.ROUTE_REMOVED, default(4, "203.0.113.1"), True),
+        (Happening.ROUTE_REMOVED, ROUTES[0], False),
+        (Happening.RULE_REMOVED, Rule(512, 254), False),
+        (Happening.NEIGHBOUR_REMOVED, Neighbour(2, A("192.0.2.1"), b""), False),
+        (Happening.OVERRUN, None, True),
+        (Happening.LINK_CHANGED, LINKS[1], True),
+        (Happening.LINK_CHANGED, LINKS[1]._replace(ifindex=99), True),
+        (Happening.LINK_CHANGED, LINKS[1]._replace(name="renamed"), True),
+        (Happening.LINK_CHANGED, LINKS[2], False),
+        (Happening.ADDRESS_CHANGED, LinkAddress(2, A("192.0.2.99"), 24), True),
+        (Happening.ADDRESS_CHANGED, LinkAddress(3, A("192.0.2.10"), 24), True),
+        (Happening.ADDRESS_CHANGED, ADDRESSES[2], False),
+    ],
+)
+def test_only_what_concerns_the_uplink_lets_it_be_looked_for_again(what, item, moves):
+    assert may_move_uplink(KernelEvent(what, item), VIEW) is moves
+
+
+def test_while_there_is_no_uplink_every_link_is_looked_at():
+    event = KernelEvent(Happening.LINK_CHANGED, LINKS[2])
+    assert may_move_uplink(event, None)
+    assert may_move_uplink(event, replace(VIEW, uplink=None))
