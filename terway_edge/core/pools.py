@@ -2,8 +2,9 @@
 
 The order is least recently used, which is round robin as long as pods come and go: addresses that were never used
 first (a CIDR pool keeps them as a few gaps, so a pool of 2^64 costs as much as one of 2^8), then the one that was
-released longest ago. That one's turn comes as well when so many were released that remembering more would only cost. An address rests for a cool-down between two pods: kube-proxy, conntrack and neighbours' caches
-still know its former owner. The same pod may have its own address back at once.
+released longest ago. That one comes first if so many were released that to remember more would only cost. An address
+rests for a cool-down between two pods: kube-proxy, conntrack and neighbours' caches still know its former owner. The
+same pod may have its own address back at once.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.errors import Refused, Retry
 
 SHORTEST_WAIT = 0.001  # seconds; keeps a caller that sleeps `after` from spinning on a rounding error
-
 REMEMBERED = 256
-"""Released addresses, as many as a /24 has, beyond which one that has rested goes out before one that was never used."""
+"""Released addresses, as many as a /24 has; with more of them one that has rested goes out before a fresh one."""
 
 
 class Release(NamedTuple):

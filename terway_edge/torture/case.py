@@ -17,17 +17,19 @@ Run = Callable[[Kubelet, Act], None]
 
 
 class Case(NamedTuple):
-    """`run` carries it out, and raises LabError if nothing can follow."""
+    """`run` carries it out, and raises LabError if nothing can follow. With `touches` it may cost packets of pods that
+    live on; no other case may."""
 
     run: Run
     variety: Variety = Variety()
     kinds: tuple[str, ...] = KINDS
     limit: float = SOON
+    touches: bool = False
 
 
-def calm(run: Run, *details: str, weight: int = 1, limit: float = SOON) -> Case:
+def calm(run: Run, *details: str, weight: int = 1, limit: float = SOON, touches: bool = False) -> Case:
     """One that ends no process."""
-    return Case(run, Variety(details or ("",), weight), KINDS, limit)
+    return Case(run, Variety(details or ("",), weight), KINDS, limit, touches)
 
 
 def wild(run: Run, *details: str, weight: int = 1, kinds: tuple[str, ...] = KINDS, limit: float = LATER) -> Case:

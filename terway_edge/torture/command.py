@@ -7,7 +7,8 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from terway_edge.lab.command import INTERRUPTED, require_host
@@ -20,10 +21,13 @@ from terway_edge.lab.teardown import tear_down
 from terway_edge.torture.case import EDGE, KINDS
 from terway_edge.torture.catalogue import catalogue
 from terway_edge.torture.cloudy import CloudyNode
-from terway_edge.torture.edge import EdgeNode
-from terway_edge.torture.node import TorturedNode
-from terway_edge.torture.ordeal import Ordeal, Record
+from terway_edge.torture.edge import EdgeNode, WideNode
+from terway_edge.torture.load import Load
+from terway_edge.torture.ordeal import Ordeal
+from terway_edge.torture.replacement import Replacement
 from terway_edge.torture.report import as_json, as_text
+from terway_edge.torture.soak import RATE, Soak
+from terway_edge.torture.trial import Record, Say, Trial
 
 TOOLS = {
     "ip": "iproute2",
@@ -34,6 +38,8 @@ TOOLS = {
     "bird": "bird2",
 }
 MINUTES = 3.0
+WIDE_DISK = "16m"
+RANDOM, LOAD, SOAK, REPLACE = "random", "load", "soak", "replace"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +47,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length.add_argument(
         "--minutes", type=float, default=MINUTES, metavar="N", help=f"for all nodes together (default {MINUTES:g})"
     )
-    length.add_argument("--acts", type=int, default=0, metavar="N", help="so many acts on each node instead")
+    length.add_argument(
+        "--acts",
+        type=int,
+        default=0,
+        metavar="N",
+        help="so many acts on each node instead (rounds, pods, replacements)",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=[RANDOM, LOAD, SOAK, REPLACE],
+        default=RANDOM,
+        help="random acts (default); on an edge node: rounds of 250 pods at once, pods that come and go steadily, or "
+        "replacements of the shim under load",
+    )
     parser.add_argument("--seed", type=int, metavar="S", help="which acts come in which order (default: any)")
     parser.add_argument("--node", choices=[*KINDS, "all"], default="all", help="which kind of node (default all)")
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, the table on stderr")
@@ -52,15 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit status: 0 if nothing broke, 1 if something did, 2 if it cannot run here, 130 if interrupted."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    kinds = KINDS if arguments.node == "all" else (arguments.node,)
+    kinds = _kinds(arguments)
     seed = secrets.randbelow(1 << 31) if arguments.seed is None else arguments.seed
-    say: Callable[[str], None] = _say if arguments.verbose else _hush
+    what = f"seed {seed}" if arguments.mode == RANDOM else arguments.mode
+    say: Say = _say if arguments.verbose else _hush
     records: list[Record] = []
     try:
         require_host(TOOLS)
         for kind in kinds:
-            _say(f"torture: {kind} node, seed {seed}")
-            torture(kind, seed, records, _limit(arguments, len(kinds)), say)
+            _say(f"torture: {kind} node, {what}")
+            torture(kind, records, partial(_trial, arguments, kind, seed, len(kinds)), say)
     except LabError as error:
         _say(f"torture: {error}")
         return 2
@@ -75,26 +95,39 @@ def run(arguments: argparse.Namespace) -> int:
     return int(any(record.troubles for record in records))
 
 
-def torture(
-    kind: str, seed: int, records: list[Record], is_over: Callable[[int], bool], say: Callable[[str], None]
-) -> None:
+def torture(kind: str, records: list[Record], make: Callable[[Layout, str], Trial], say: Say) -> None:
     """One node; `records` gets its record, which grows. Raises LabError if the node cannot be built."""
     layout = Layout(f"twtor-{kind}", Path(f"/run/terway-edge-torture-{kind}"))
     with Lock(layout):
         guard = Guard(layout)
         try:
             tear_down(layout)
-            token = new_token(layout)
-            ordeal = Ordeal(_node(kind, layout, token), seed, catalogue(kind), is_over)
-            records.append(ordeal.record)
-            ordeal.run(say)
+            trial = make(layout, new_token(layout))
+            records.append(trial.record)
+            trial.run(say)
         finally:
             guard.release()
 
 
-def _node(kind: str, layout: Layout, token: str) -> TorturedNode:
-    processes = Processes(token)
-    return EdgeNode(layout, processes, token) if kind == EDGE else CloudyNode(kind, layout, processes, token)
+def _kinds(arguments: argparse.Namespace) -> Sequence[str]:
+    """All modes but one are about the agent alone, and an edge node has the fastest."""
+    if arguments.mode != RANDOM:
+        return (EDGE,)
+    return KINDS if arguments.node == "all" else (arguments.node,)
+
+
+def _trial(arguments: argparse.Namespace, kind: str, seed: int, nodes: int, layout: Layout, token: str) -> Trial:
+    """Its time begins now."""
+    processes, is_over = Processes(token), _limit(arguments, nodes)
+    if arguments.mode == RANDOM:
+        node = EdgeNode(layout, processes, token) if kind == EDGE else CloudyNode(kind, layout, processes, token)
+        return Ordeal(node, seed, catalogue(kind), is_over, closes=not arguments.acts)
+    wide = EdgeNode(layout, processes, token, WideNode, WIDE_DISK)
+    if arguments.mode == LOAD:
+        return Load(wide, is_over)
+    if arguments.mode == SOAK:
+        return Soak(wide, is_over, arguments.acts / RATE or 60 * arguments.minutes)
+    return Replacement(wide, is_over)
 
 
 def _limit(arguments: argparse.Namespace, nodes: int) -> Callable[[int], bool]:

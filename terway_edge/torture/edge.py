@@ -17,10 +17,12 @@ from terway_edge.lab.layout import Layout
 from terway_edge.lab.objects import POOL_LABEL
 from terway_edge.lab.peers import peer_object
 from terway_edge.lab.processes import Processes
-from terway_edge.torture.node import TorturedNode
+from terway_edge.torture.node import DISK, TorturedNode
 
 OWN, OTHERS = 4, (1, 2, 5)
 """The node's number, a speaker of the second LAN, which has no password; and those that are objects only."""
+FICKLE = 5
+"""The other node of the LAN, which comes and goes where that is wanted."""
 
 
 class SmallNode(LabNode):
@@ -31,12 +33,25 @@ class SmallNode(LabNode):
         return f"10.64.{self.index}.0/28", f"fd00:64:0:{self.index}::/124"
 
 
+class WideNode(LabNode):
+    """Addresses for hundreds of pods that come and go without a pause."""
+
+    @property
+    def pod_cidrs(self) -> tuple[str, str]:
+        return f"10.64.{16 * self.index}.0/20", f"fd00:64:0:{self.index}::/116"
+
+
 class EdgeNode(TorturedNode):
     kind = "edge"
     host: LabNode
 
-    def __init__(self, layout: Layout, processes: Processes, token: str) -> None:
-        super().__init__(_small(layout, OWN), layout, processes, token)
+    def __init__(
+        self, layout: Layout, processes: Processes, token: str, make: type[LabNode] = SmallNode, disk: str = DISK
+    ) -> None:
+        """:param make: which addresses the nodes have for pods"""
+        self._make = make
+        self._there = {OWN, *OTHERS}
+        super().__init__(self._other(OWN, layout), layout, processes, token, disk)
         self._cluster: Manifests
         self._switch: Bird
 
@@ -44,7 +59,7 @@ class EdgeNode(TorturedNode):
         topology.build([self.host], self.processes)
         self._cluster = Manifests(self.layout.manifests)
         for index in (OWN, *OTHERS):
-            self._cluster.put(_small(self.layout, index))
+            self._cluster.put(self._other(index))
         lan = self.host.lan
         self._cluster.put_object(lan.peer, peer_object(lan, POOL_LABEL))
         side = replace(switch_side(lan, [self.host]), longest=(28, 124))
@@ -59,7 +74,7 @@ class EdgeNode(TorturedNode):
 
     def surroundings(self, shown: list[str]) -> Mapping[str, Any]:
         """The switch learns of the pod CIDRs of all nodes of the LAN."""
-        near = [node for node in (_small(self.layout, i) for i in (OWN, *OTHERS)) if node.lan == self.host.lan]
+        near = [node for node in map(self._other, sorted(self._there)) if node.lan == self.host.lan]
         told = {path.prefix for version in (4, 6) for path in self._switch.paths(version)}
         return {"owned": frozenset(cidr for node in near for cidr in node.pod_cidrs), "advertised": frozenset(told)}
 
@@ -72,7 +87,14 @@ class EdgeNode(TorturedNode):
             f"route {route} is not wanted" for route in found.unexpected
         ]
 
+    def turn_neighbour(self) -> None:
+        """The other node of the LAN goes, or comes back: a withdrawal or an announcement."""
+        if FICKLE in self._there:
+            self._cluster.remove(self._other(FICKLE))
+        else:
+            self._cluster.put(self._other(FICKLE))
+        self._there ^= {FICKLE}
 
-def _small(layout: Layout, index: int) -> SmallNode:
-    node = lab_node(layout, index)
-    return SmallNode(node.index, node.netns, node.lan)
+    def _other(self, index: int, layout: Layout | None = None) -> LabNode:
+        node = lab_node(layout or self.layout, index)
+        return self._make(node.index, node.netns, node.lan)

@@ -12,6 +12,7 @@ from terway_edge.lab.sockets import socket_in
 from terway_edge.torture.books import Pod
 from terway_edge.torture.node import TorturedNode
 from terway_edge.torture.shim import Answer, Call
+from terway_edge.torture.voices import Voices
 
 AGAIN = 11
 START_LIMIT = 20.0  # seconds until a pod that finds no room, or a cloud in trouble, has to have started
@@ -28,6 +29,7 @@ class Kubelet:
         self.agent = node.agent
         self.shim = node.shim
         self.books = node.books
+        self.voices = Voices(node.host.addresses[0])
         self.complaints: list[str] = []
 
     def expect(self, is_so: bool, otherwise: object) -> None:
@@ -85,6 +87,7 @@ class Kubelet:
 
     def remove(self, pod: Pod) -> None:
         """The namespace goes, and all that is in it."""
+        self.voices.hush(pod)
         topology.delete_namespace(pod.netns, self.node.processes)
 
     def stop_pod(self, pod: Pod) -> None:

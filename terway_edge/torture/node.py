@@ -34,10 +34,12 @@ class TorturedNode(ABC):
 
     kind = ""
 
-    def __init__(self, host: Host, layout: Layout, processes: Processes, token: str) -> None:
+    def __init__(self, host: Host, layout: Layout, processes: Processes, token: str, disk: str = DISK) -> None:
+        """:param disk: size of the state directory, as mount(8) takes it"""
         self.host = host
         self.layout = layout
         self.processes = processes
+        self._disk = disk
         self.directory = layout.node_dir(host.name)
         self.books = Books(layout.netns(host.name))
         self.shim = Shim(host.netns, self.directory, token)
@@ -50,7 +52,8 @@ class TorturedNode(ABC):
         for name in DIRECTORIES:
             (self.directory / name).mkdir(mode=0o700, parents=True)
         state = self.directory / "state"
-        self.processes.must(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0700", "terway-edge-torture", str(state)])
+        options = f"size={self._disk},mode=0700"
+        self.processes.must(["mount", "-t", "tmpfs", "-o", options, "terway-edge-torture", str(state)])
         settings = {**self.settings(), **SETTINGS}
         settings["routes"] = {**self.settings().get("routes", {}), **SETTINGS["routes"]}
         self.agent = AgentProcess(self.host.netns, self.directory, settings, self.processes)

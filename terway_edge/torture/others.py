@@ -53,7 +53,7 @@ def lose(kubelet: Kubelet, act: Act) -> None:
 
 
 CASES: dict[str, Case] = {
-    "somebody removes": calm(meddle, *SHARED, weight=3),
+    "somebody removes": calm(meddle, *SHARED, weight=3, touches=True),
     "somebody deletes a pod's link": calm(unplug),
     "namespace gone without DEL": wild(lose, weight=2),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from terway_edge.torture.case import CLOUD, ENS, LATER, Case, wild
+from terway_edge.torture.case import CLOUD, ENS, LATER, SOON, Case, wild
 from terway_edge.torture.cloudy import CloudyNode
 from terway_edge.torture.kubelet import AGAIN, Kubelet
 from terway_edge.torture.script import Act
@@ -70,5 +70,6 @@ CASES: dict[str, Case] = {
         "its addresses flushed",
         weight=4,
         kinds=(CLOUD, ENS),
+        limit=SOON,
     ),
 }

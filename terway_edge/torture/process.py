@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -27,11 +28,13 @@ DIRECTORIES = ("run", "state", "bin", "net.d")
 
 
 class Usage(NamedTuple):
-    """What a process has: open descriptors, threads, and resident memory in KiB."""
+    """What a process has: open descriptors but for those of netlink sockets, threads, resident memory in KiB, netlink
+    sockets of its network namespace."""
 
     descriptors: int
     threads: int
     memory: int
+    netlink: int = 0
 
 
 class AgentProcess:
@@ -54,17 +57,23 @@ class AgentProcess:
         temporary.touch(mode=0o600)
         temporary.write_text(f"{line}\n" if line else "")
         temporary.rename(self._failpoints)
-        reached = self._failpoints.with_name(self._failpoints.name + SUFFIX)
-        self._reached = len(reached.read_text().splitlines()) if reached.exists() else 0
+        self._reached = len(self._reached_lines())
+
+    def reached(self, name: str) -> int:
+        """How often a failpoint was reached since something was armed."""
+        return self._reached_lines()[self._reached :].count(name)
 
     def wait_reached(self, name: str) -> None:
         """Until somebody waits at a failpoint that is armed. Raises LabError if nobody comes."""
-        reached = self._failpoints.with_name(self._failpoints.name + SUFFIX)
         deadline = time.monotonic() + RACE_LIMIT
-        while name not in reached.read_text().splitlines()[self._reached :]:
+        while not self.reached(name):
             if time.monotonic() > deadline:
                 raise LabError(f"nobody came to failpoint {name}", look_at=str(self.log))
             time.sleep(POLL)
+
+    def _reached_lines(self) -> list[str]:
+        path = self._failpoints.with_name(self._failpoints.name + SUFFIX)
+        return path.read_text().splitlines() if path.exists() else []
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """One more process of this agent, whatever others there are."""
@@ -166,9 +175,20 @@ class AgentProcess:
         """Raises OSError if it does not run."""
         process = Path(f"/proc/{self.pid}")
         status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
-        descriptors = sum(1 for _ in (process / "fd").iterdir())
-        return Usage(descriptors, int(status["Threads"]), int(status["VmRSS"].split()[0]))
+        lines = (process / "net" / "netlink").read_text().splitlines()[1:]
+        netlink = {f"socket:[{line.split()[-1]}]" for line in lines}
+        targets = [_target(path) for path in (process / "fd").iterdir()]
+        lent = sum(target in netlink for target in targets)
+        return Usage(len(targets) - lent, int(status["Threads"]), int(status["VmRSS"].split()[0]), lent)
 
     def tail(self) -> str:
         """The last lines of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL:]) if self.log.exists() else ""
+
+
+def _target(descriptor: Path) -> str:
+    """Empty if it was closed meanwhile."""
+    try:
+        return os.readlink(descriptor)
+    except FileNotFoundError:
+        return ""

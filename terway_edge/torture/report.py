@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from terway_edge.lab.text import table
-from terway_edge.torture.ordeal import Record
+from terway_edge.torture.trial import Record
+
+NOT_MEASURED = "so short that no leaks were looked for"
 
 
 def as_text(records: Sequence[Record]) -> str:
@@ -17,7 +19,7 @@ def as_text(records: Sequence[Record]) -> str:
         for case, tally in record.tallies.items()
     ]
     parts = [table(["node", "case", "tries", "broken", "slowest (s)", "after"], rows)]
-    parts += [f"{record.kind}, calm part {n}: {line}" for record in records for n, line in enumerate(record.growth, 1)]
+    parts += [f"{record.kind}: {line}" for record in records for line in record.measured or [NOT_MEASURED]]
     parts += [_breach(record) for record in records if record.troubles]
     return "\n\n".join([*parts, verdict(records)])
 
@@ -25,10 +27,10 @@ def as_text(records: Sequence[Record]) -> str:
 def verdict(records: Sequence[Record]) -> str:
     """One line."""
     acts, seconds = sum(record.acts for record in records), sum(record.seconds for record in records)
-    seeds = ", ".join(f"{record.kind} {record.seed}" for record in records)
+    seeds = ", ".join(f"{record.kind} {record.seed}" for record in records if not record.mode)
     broken = [record.kind for record in records if record.troubles]
     state = f"BROKEN on {', '.join(broken)}" if broken else "OK"
-    return f"{state}: {acts} acts, {seconds:.0f} s; seeds: {seeds}"
+    return f"{state}: {acts} acts, {seconds:.0f} s{f'; seeds: {seeds}' if seeds else ''}"
 
 
 def as_json(records: Sequence[Record]) -> str:
@@ -45,7 +47,8 @@ def as_json(records: Sequence[Record]) -> str:
                         case: {**asdict(tally), "slowest": round(tally.slowest, 3)}
                         for case, tally in record.tallies.items()
                     },
-                    "growth": record.growth,
+                    "mode": record.mode,
+                    "measured": record.measured,
                     "troubles": record.troubles,
                     "history": list(record.history) if record.troubles else [],
                     "evidence": record.evidence,

@@ -21,6 +21,8 @@ FIRST, CHURN = 4, 2
 MEASURE = "measure"
 """The act that does nothing: at the begin of a calm part, after its warm-up, and at its end."""
 WARM_UP = 20
+CLOSING_ACTS = 30
+"""Of the calm part of a run that ends before it has come to one."""
 
 
 class Act(NamedTuple):
@@ -48,29 +50,46 @@ class Variety(NamedTuple):
 def acts(seed: int, cases: Mapping[str, Variety]) -> Iterator[Act]:
     """Without end."""
     random = Random(seed)
+    return _dealt(random, cases, _names(random, cases), 1)
+
+
+def closing(seed: int, cases: Mapping[str, Variety], first: int) -> Iterator[Act]:
+    """A short calm part; its acts are numbered from `first`."""
+    random = Random(seed)
+    return _dealt(random, cases, _calm_part(random, _by_weight(cases, is_wild=False), CLOSING_ACTS), first)
+
+
+def _dealt(random: Random, cases: Mapping[str, Variety], names: Iterator[tuple[str, str]], first: int) -> Iterator[Act]:
     decks = {name: _deck(random, case.details) for name, case in cases.items()}
-    for number, (name, detail) in enumerate(_names(random, cases), start=1):
+    for number, (name, detail) in enumerate(names, first):
         dice = tuple(random.random() for _ in range(DICE))
         yield Act(number, name, detail or next(decks[name]), random.randrange(SLOTS), dice)
 
 
 def _names(random: Random, cases: Mapping[str, Variety]) -> Iterator[tuple[str, str]]:
     """Names of cases, with the detail where it is not left to chance."""
-    calm = [name for name, case in cases.items() if not case.is_wild for _ in range(case.weight)]
-    wild = [name for name, case in cases.items() if case.is_wild for _ in range(case.weight)]
-
-    def churn(length: int) -> Iterator[tuple[str, str]]:
-        return ((name, "") for name in random.choices(calm, k=length))
-
+    calm, wild = _by_weight(cases, is_wild=False), _by_weight(cases, is_wild=True)
     for number in count():
-        yield from churn(FIRST)
+        yield from _churn(random, calm, FIRST)
         for name in random.sample(wild, len(wild)):
             yield name, ""
-            yield from churn(CHURN)
-        yield from churn(WARM_UP)
-        yield MEASURE, "begin"
-        yield from churn(CALM_ACTS << min(number, DOUBLINGS))
-        yield MEASURE, "end"
+            yield from _churn(random, calm, CHURN)
+        yield from _calm_part(random, calm, CALM_ACTS << min(number, DOUBLINGS))
+
+
+def _calm_part(random: Random, calm: Sequence[str], length: int) -> Iterator[tuple[str, str]]:
+    yield from _churn(random, calm, WARM_UP)
+    yield MEASURE, "begin"
+    yield from _churn(random, calm, length)
+    yield MEASURE, "end"
+
+
+def _churn(random: Random, calm: Sequence[str], length: int) -> Iterator[tuple[str, str]]:
+    return ((name, "") for name in random.choices(calm, k=length))
+
+
+def _by_weight(cases: Mapping[str, Variety], *, is_wild: bool) -> list[str]:
+    return [name for name, case in cases.items() if case.is_wild == is_wild for _ in range(case.weight)]
 
 
 def _deck(random: Random, details: Sequence[str]) -> Iterator[str]:

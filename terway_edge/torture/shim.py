@@ -43,6 +43,7 @@ class Call:
     def __init__(self, command: str, arguments: list[str], environ: Mapping[str, str], stdin: bytes) -> None:
         self.command = command
         self._began = time.monotonic()
+        self._ended = 0.0
         self._process = subprocess.Popen(
             arguments, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -52,6 +53,14 @@ class Call:
             self._process.stdin.close()
         except BrokenPipeError:  # it needs no stdin, or ended before it read all
             pass
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def note_end(self) -> None:
+        """It ends now, for all that is told of its time; otherwise it does when `finish` sees it."""
+        self._ended = time.monotonic()
 
     def is_done(self) -> bool:
         return self._process.poll() is not None
@@ -66,7 +75,8 @@ class Call:
             raise LabError(f"the shim did not end {PATIENCE:.0f} s after {self.command}") from error
         text = (out or err).decode(errors="replace")
         status = self._process.returncode
-        return Answer(self.command, status, text, _code(text) if status else 0, time.monotonic() - self._began)
+        seconds = (self._ended or time.monotonic()) - self._began
+        return Answer(self.command, status, text, _code(text) if status else 0, seconds)
 
     def kill(self) -> None:
         """SIGKILL, and wait."""

@@ -14,10 +14,11 @@ from terway_edge.torture.case import KINDS
 from terway_edge.torture.failing import details
 from terway_edge.torture.files import DAMAGES, damaged
 from terway_edge.torture.measuring import leaks
-from terway_edge.torture.ordeal import Record, Tally
 from terway_edge.torture.process import Usage
 from terway_edge.torture.report import as_json, as_text, verdict
 from terway_edge.torture.shim import Answer
+from terway_edge.torture.soak import Sample, growth, warm
+from terway_edge.torture.trial import Record, Tally
 
 
 def granted(books, address="10.0.0.2", **options):
@@ -92,21 +93,58 @@ def test_every_point_of_a_node_is_killed_stopped_and_delayed(kind):
 
 # --- measures -----------------------------------------------------------------------------------------------------
 
-BEGIN = Usage(20, 15, 40_000)
+BEGIN = Usage(20, 15, 40_000, 4)
 
 
-@pytest.mark.parametrize("now", [BEGIN, Usage(22, 17, 41_999), Usage(5, 5, 10)])
+@pytest.mark.parametrize("now", [BEGIN, Usage(22, 17, 41_999, 17), Usage(5, 5, 10)])
 def test_what_is_given_back_is_no_leak(now):
     assert leaks(BEGIN, now) == []
 
 
 @pytest.mark.parametrize(
     ("now", "about"),
-    [(Usage(23, 15, 40_000), "descriptors"), (Usage(20, 18, 40_000), "threads"), (Usage(20, 15, 42_100), "memory")],
+    [
+        (Usage(23, 15, 40_000), "descriptors"),
+        (Usage(20, 18, 40_000), "threads"),
+        (Usage(20, 15, 42_100), "memory"),
+        (Usage(20, 15, 40_000, 16), "netlink sockets"),
+    ],
 )
 def test_what_is_kept_is_a_leak(now, about):
     [complaint] = leaks(BEGIN, now)
     assert about in complaint
+
+
+WARM = Sample(BEGIN, namespaces=10, connections=40, log=1000, journal=5000, pods=100)
+LATER = WARM._replace(pods=1100)
+
+
+@pytest.mark.parametrize(
+    "now", [LATER, LATER._replace(log=21_000), LATER._replace(journal=90_000), LATER._replace(connections=44)]
+)
+def test_what_stays_as_it_is_does_not_grow(now):
+    assert growth(WARM, now) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "about"),
+    [
+        (LATER._replace(usage=BEGIN._replace(memory=42_100)), "memory"),
+        (LATER._replace(namespaces=11), "namespaces"),
+        (LATER._replace(connections=45), "connections"),
+        (LATER._replace(log=21_001), "log"),
+    ],
+)
+def test_what_grows_is_told(now, about):
+    [complaint] = growth(WARM, now)
+    assert about in complaint
+
+
+@pytest.mark.parametrize(
+    ("pods", "at"), [([100, 200, 300], 100), ([90, 200, 300], 200), ([1000, 2000, 3000, 50_000], 2000), ([0], 0)]
+)
+def test_a_soak_is_warm_after_a_third_or_so_many_pods(pods, at):
+    assert warm([WARM._replace(pods=each) for each in pods]).pods == at
 
 
 # --- reports ------------------------------------------------------------------------------------------------------
@@ -139,6 +177,16 @@ def test_scripts_get_the_same():
         "ADD": {"tries": 3, "broken": 1, "slowest": 0.25, "after": "x", "for_lack_of": "y"}
     }
     assert told["nodes"][1]["history"] == []
+
+
+def test_a_mode_is_repeated_as_such():
+    made = Record("edge", 0, troubles=["x"], acts=5, mode="load")
+    assert "again: terway-edge torture --mode load --acts 5" in as_text([made])
+    assert verdict([made]) == "BROKEN on edge: 5 acts, 0 s"
+
+
+def test_a_run_that_measured_nothing_says_so():
+    assert "no leaks were looked for" in as_text([record()])
 
 
 def test_an_answer_reads_as_a_sentence():

@@ -1,14 +1,12 @@
 """The torture as a user runs it: real agents, real shim, on every kind of node; and that it finds what is broken."""
 
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+from tests.torture.running import torture
+
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nothing_stays")]
 
 FULL = os.environ.get("TERWAY_EDGE_FULL") == "1"
 ACTS = {"edge": 12, "cloud": 6, "ens": 6}
@@ -20,28 +18,14 @@ from terway_edge.cli.main import main
 node.COOLDOWN = 1000.0  # which the agent does not keep
 sys.exit(main())
 """
+IN_HASTE = """
+import sys
+from terway_edge.torture import script
+from terway_edge.cli.main import main
 
-
-def torture(*options, code=("-m", "terway_edge.cli.main"), limit=100):
-    """(exit status, what scripts get, what people get)"""
-    command = [sys.executable, *code, "torture", "--json", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
-
-
-def left_over():
-    """What a torture made and did not take away again."""
-    names = {path.name for path in Path("/run/netns").glob("twtor-*")}
-    mounts = {line for line in Path("/proc/self/mounts").read_text().splitlines() if "torture" in line}
-    return names | mounts | {str(path) for path in Path("/run").glob("terway-edge-torture-*")}
-
-
-@pytest.fixture(autouse=True)
-def _nothing_stays():
-    assert left_over() == set(), "a torture runs, or was killed"
-    yield
-    assert left_over() == set()
+script.WARM_UP, script.CLOSING_ACTS = 2, 3
+sys.exit(main())
+"""
 
 
 @pytest.mark.parametrize("kind", ACTS)
@@ -58,6 +42,14 @@ def test_a_cool_down_that_is_not_kept_is_found():
     assert (status, told["ok"]) == (1, False), text
     assert any(trouble.startswith("I7 ") for trouble in told["nodes"][0]["troubles"]), text
     assert "again: terway-edge torture --node edge --seed 3 --acts" in text
+
+
+def test_a_run_by_the_clock_looks_for_leaks_however_short_it_is():
+    status, told, text = torture("--node", "edge", "--minutes", "0.01", "--seed", "2", code=("-c", IN_HASTE))
+    assert (status, told["ok"]) == (0, True), text
+    [node] = told["nodes"]
+    assert node["cases"]["measure"]["tries"] == 2
+    assert "descriptors" in node["measured"][0]
 
 
 @pytest.mark.skipif(not FULL, reason="ten minutes")

@@ -6,7 +6,7 @@ import pytest
 
 from terway_edge.torture.case import KINDS
 from terway_edge.torture.catalogue import catalogue
-from terway_edge.torture.script import CALM_ACTS, MEASURE, SLOTS, Variety, acts
+from terway_edge.torture.script import CALM_ACTS, CLOSING_ACTS, MEASURE, SLOTS, Variety, acts, closing
 
 CASES = {
     "calm": Variety(("a", "b", "c"), weight=2),
@@ -68,6 +68,14 @@ def test_between_two_measures_nothing_ends_the_agent():
 def test_calm_parts_grow_until_they_are_long_enough():
     lengths = list(map(len, parts_between_measures(first(7000))))
     assert lengths[:7] == [CALM_ACTS * factor for factor in (1, 2, 4, 8, 16, 16, 16)]
+
+
+def test_a_run_may_close_with_a_calm_part_of_its_own():
+    found = list(closing(1, CASES, 9))
+    assert [act.number for act in found] == list(range(9, 9 + len(found)))
+    assert all(act.case in ("calm", "other", MEASURE) for act in found)
+    assert list(map(len, parts_between_measures(found))) == [CLOSING_ACTS]
+    assert found == list(closing(1, CASES, 9))
 
 
 def parts_between_measures(found):

@@ -1,0 +1,99 @@
+"""What every run has: a node that is built, an agent on it, a kubelet, a judge, and a record of what came of it."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from terway_edge.lab.errors import LabError
+from terway_edge.torture.case import SOON
+from terway_edge.torture.judging import Judge
+from terway_edge.torture.kubelet import Kubelet
+from terway_edge.torture.node import TorturedNode
+
+LINES = 12
+"""Of history, before a breach."""
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Of one case: `slowest` is the longest time, in seconds, until all was well again, `after` the variant that took
+    it, `for_lack_of` what was not well until then."""
+
+    tries: int = 0
+    broken: int = 0
+    slowest: float = 0.0
+    after: str = ""
+    for_lack_of: str = ""
+
+    def count(self, broken: int, took: float, after: str = "", for_lack_of: str = "") -> None:
+        """One more try."""
+        self.tries += 1
+        self.broken += broken
+        if took >= self.slowest:
+            self.slowest, self.after, self.for_lack_of = took, after, for_lack_of
+
+
+@dataclass(slots=True)
+class Record:
+    """What came of a node. `troubles` are sentences about the last act, after which nothing more was tried. `mode` is
+    empty where a seed says which acts come."""
+
+    kind: str
+    seed: int
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    history: deque[str] = field(default_factory=lambda: deque(maxlen=LINES))
+    troubles: list[str] = field(default_factory=list)
+    acts: int = 0
+    seconds: float = 0.0
+    evidence: str = ""
+    measured: list[str] = field(default_factory=list)
+    """What was measured, such as what a calm part did to the agent's descriptors, threads and memory."""
+    mode: str = ""
+
+    @property
+    def replay(self) -> str:
+        which = f"--mode {self.mode}" if self.mode else f"--node {self.kind} --seed {self.seed}"
+        return f"terway-edge torture {which} --acts {self.acts}"
+
+    def tally(self, case: str) -> Tally:
+        return self.tallies.setdefault(case, Tally())
+
+
+class Trial(ABC):
+    """A run on one node."""
+
+    def __init__(self, node: TorturedNode, record: Record) -> None:
+        self.record = record
+        self._node = node
+        self._judge = Judge(node)
+        self._kubelet: Kubelet
+
+    def run(self, say: Say) -> None:
+        """Until it is over or something is broken. Raises LabError if the node cannot be built."""
+        began = time.monotonic()
+        self._node.build()
+        self._node.agent.start()
+        self._node.agent.wait_ready()
+        self._kubelet = Kubelet(self._node)
+        try:
+            took, found = self._judge.settle(2 * SOON)
+            self.record.tally("start").count(len(found), took, for_lack_of=self._judge.waited_for)
+            self.record.troubles += found
+            if not found:
+                self._go(say)
+        except LabError as error:
+            self.record.troubles.append(str(error))
+        finally:
+            self._kubelet.voices.close()
+            self.record.seconds = time.monotonic() - began
+        if self.record.troubles:
+            self.record.evidence = self._judge.keep_evidence()
+
+    @abstractmethod
+    def _go(self, say: Say) -> None:
+        """Raises LabError if it cannot go on, which is a trouble."""
