@@ -23,7 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     served = tuple(here / each for each in SERVED)
     for item in items:
-        # Two directories may run at once, two tests of one may not: they share a lab's lock, names, session fixtures.
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(here).parts[0]))
+        # Two directories may run at once, two tests of one may not: they share names, session fixtures, a lab's lock.
+        directory = item.path.relative_to(here).parts[0]
+        item.add_marker(pytest.mark.xdist_group("lab" if directory == "torture" else directory))
         if any(item.path.is_relative_to(each) for each in served):
             item.add_marker(pytest.mark.slow)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -95,12 +97,12 @@ except WireError as error:
 
 
 @pytest.mark.root
-def test_another_uid_is_not_served_even_if_it_can_connect(start, path, tmp_path):
+def test_another_uid_is_not_served_even_if_it_can_connect(start, path):
     served = []
     start(lambda request, connection: (served.append(1), echo(request, connection)))
-    for directory in (*list(path.parents)[:4], path):
-        if directory.is_relative_to(tmp_path.parent.parent) or directory == path:
-            directory.chmod(0o777)
+    for each in (path, *path.parents):
+        if each != Path(gettempdir()) and each.is_relative_to(gettempdir()):
+            each.chmod(0o777)
     done = subprocess.run([sys.executable, "-c", CALLER, str(path)], capture_output=True, text=True, check=False)
     assert "Permission denied" not in done.stdout, "the test must get as far as the credentials"
     assert done.stdout.startswith("refused:"), done.stderr
