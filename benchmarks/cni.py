@@ -28,6 +28,8 @@ from terway_edge.cni import installer
 
 REFERENCE = Path("/usr/lib/cni")
 PARALLEL = 50
+LOAD = 250  # as many pods as a node has
+COOLDOWN = 1.0  # seconds
 
 
 class Call(NamedTuple):
@@ -147,6 +149,19 @@ def parallel(contestants: Sequence[Contestant], rounds: int) -> dict[str, list[f
     return walls
 
 
+def loaded(contestants: Sequence[Contestant], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each of 250 ADDs that begin at once, by contestant, in turns. The DELs after them are not measured."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for number in range(rounds):
+        for contestant in contestants:
+            time.sleep(COOLDOWN * 1.5)  # the pool has little more than 250
+            batch = [(f"{contestant.name}-l{number}-{i}", netns) for i, netns in enumerate(contestant.namespaces)]
+            _, calls = many(contestant, "ADD", batch)
+            seconds[contestant.name] += [call.wall for call in calls]
+            many(contestant, "DEL", batch)
+    return seconds
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
@@ -156,6 +171,7 @@ def run(report: Report, argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="bench cni")
     parser.add_argument("--rounds", type=int, default=1000, help="sequential ADD and DEL of each contestant")
     parser.add_argument("--batches", type=int, default=10, help="rounds of 50 in parallel")
+    parser.add_argument("--loads", type=int, default=4, help="rounds of 250 in parallel")
     options = parser.parse_args(argv)
     with (
         tempfile.TemporaryDirectory(prefix="terway-edge-bench-") as directory,
@@ -165,9 +181,9 @@ def run(report: Report, argv: Sequence[str]) -> None:
         base = Path(directory)
         uplink()
         manifests = {"node-1.json": json.dumps(node("node-1", 1, "198.18.0.1", "fd18::1"))}
-        settings = {"ipam": {"cooldown_seconds": 1}}
+        settings = {"ipam": {"cooldown_seconds": COOLDOWN}}
         with (
-            pod_namespaces(base / "netns", 8 * PARALLEL) as namespaces,
+            pod_namespaces(base / "netns", 4 * LOAD) as namespaces,
             running_agent(base, manifests, settings) as agent,
         ):
             contestants = _contestants(base, (host, reference), agent, namespaces)
@@ -178,7 +194,10 @@ def run(report: Report, argv: Sequence[str]) -> None:
             calls = sequential(contestants, options.rounds, report.progress)
             report.progress("50 in parallel")
             walls = parallel(contestants, options.batches)
+            report.progress("250 in parallel")
+            loads = loaded([each for each in contestants if each.name in ("ours", "bridge")], options.loads)
     _tell(report, calls, walls)
+    _tell_loads(report, loads)
 
 
 def _contestants(base: Path, hosts: tuple[int, int], agent: Agent, namespaces: list[str]) -> list[Contestant]:
@@ -246,3 +265,14 @@ def _tell(report: Report, calls: dict[str, list[Call]], walls: dict[str, list[fl
     at_once = statistics.median(walls["ours ADD"]) / statistics.median(walls["bridge ADD"])
     report.goal(f"{PARALLEL} ADDs at once / bridge", at_once, 0.3)
     report.goal("ADD p50 of the Python shim / bridge", ratio("ours python", 0.5), 0.85)
+
+
+def _tell_loads(report: Report, loads: dict[str, list[float]]) -> None:
+    report.samples += sum(map(len, loads.values()))
+    rows = [
+        [f"{name} ADD", len(values), *(f"{percentile(values, share) * 1000:.0f}" for share in (0.5, 0.99))]
+        for name, values in sorted(loads.items())
+    ]
+    report.table(f"{LOAD} at once (ms of one call)", ("call", "n", "p50", "p99"), rows)
+    p99 = percentile(loads["ours"], 0.99) / percentile(loads["bridge"], 0.99)
+    report.goal(f"p99 of {LOAD} ADDs at once / bridge", p99, 0.5)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None, print_blob=True)
@@ -23,8 +25,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     served = tuple(here / each for each in SERVED)
     for item in items:
-        # Two directories may run at once, two tests of one may not: they share names, session fixtures, a lab's lock.
-        directory = item.path.relative_to(here).parts[0]
-        item.add_marker(pytest.mark.xdist_group("lab" if directory == "torture" else directory))
         if any(item.path.is_relative_to(each) for each in served):
             item.add_marker(pytest.mark.slow)
+
+
+class ByDirectory(LoadScopeScheduling):
+    """Two directories may run at once, two tests of one may not: they share names, session fixtures, a lab's lock."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        directory = nodeid.split("/")[1]
+        return "lab" if directory == "torture" else directory
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """For `--dist loadscope`."""
+    return ByDirectory(config, log) if config.getvalue("dist") == "loadscope" else None

@@ -1,6 +1,7 @@
 """The torture as a user runs it: real agents, real shim, on every kind of node; and that it finds what is broken."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -37,11 +38,13 @@ def test_a_short_run_breaks_nothing(kind):
     assert sum(case["tries"] for case in node["cases"].values()) == ACTS[kind] + 1
 
 
-def test_a_cool_down_that_is_not_kept_is_found():
+def test_a_cool_down_that_is_not_kept_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # for the evidence
     status, told, text = torture("--node", "edge", "--acts", "60", "--seed", "3", code=("-c", SABOTAGED))
     assert (status, told["ok"]) == (1, False), text
     assert any(trouble.startswith("I7 ") for trouble in told["nodes"][0]["troubles"]), text
     assert "again: terway-edge torture --node edge --seed 3 --acts" in text
+    assert {path.name for path in Path(told["nodes"][0]["evidence"]).iterdir()} >= {"agent.log"}
 
 
 def test_a_run_by_the_clock_looks_for_leaks_however_short_it_is():
