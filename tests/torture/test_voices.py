@@ -11,6 +11,7 @@ from terway_edge.torture.books import Books
 from terway_edge.torture.voices import ECHO_REPLY, HEADER, PERIOD, Voices, answered, request
 
 NODE, POD = f"twt-{os.getpid()}-voices", f"twt-{os.getpid()}-voices-p1"
+MAC = "02:00:00:00:00:01"  # of the node's end
 
 
 def ip(*lines, netns=NODE):
@@ -23,8 +24,11 @@ def pod():
     for name in (NODE, POD):
         subprocess.run(["ip", "netns", "add", name], check=True)
     try:
-        ip(f"link add pod type veth peer name eth0 netns {POD}", "addr add 192.0.2.1/24 dev pod", "link set pod up")
-        ip("addr add 192.0.2.2/24 dev eth0", "link set eth0 up", netns=POD)
+        ip(f"link add pod address {MAC} type veth peer name eth0 netns {POD}", "addr add 192.0.2.1/24 dev pod")
+        ip("link set pod up")
+        # A pod's gateway is known for good; otherwise requests would wait for its MAC until the link is up again.
+        gateway = f"neigh add 192.0.2.1 lladdr {MAC} dev eth0 nud permanent"
+        ip("addr add 192.0.2.2/24 dev eth0", "link set eth0 up", gateway, netns=POD)
         made = Books(f"twt-{os.getpid()}-voices").new_pod()
         made.addresses = frozenset(["192.0.2.2"])
         assert made.netns == POD
