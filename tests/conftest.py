@@ -21,7 +21,10 @@ SERVED = ("cluster/api", "controlplane", "deploy", "eni_cloud", "testing/apiserv
 """Directories whose tests talk to servers or start programs, nearly all of them: not for the fast subset."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("TERWAY_EDGE_FULL") != "1":
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("full")])
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
     here = Path(__file__).parent
     served = tuple(here / each for each in SERVED)
     for item in items:

@@ -34,7 +34,7 @@ def listens(machine):
         return client.connect_ex(str(machine.directory / "run" / "cni.sock")) == 0
 
 
-@pytest.mark.parametrize("reboots", [True, pytest.param(False, marks=pytest.mark.skipif(not FULL, reason="full only"))])
+@pytest.mark.parametrize("reboots", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_t09_dels_outlive_everything_and_come_first(stopped, tmp_path, reboots):
     machine, node, points = stopped, Reboots(stopped), FailpointFile(tmp_path)
     machine.environ = points.environ

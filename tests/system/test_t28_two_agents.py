@@ -12,7 +12,6 @@ from tests.system.machine import until
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
-FULL = os.environ.get("TERWAY_EDGE_FULL") == "1"
 RECOVERY = 5.0  # seconds
 
 
@@ -81,7 +80,7 @@ def test_t28_a_run_directory_that_is_removed_is_made_anew(machine):
     assert "it is there again" in machine.log.read_text()
 
 
-@pytest.mark.skipif(not FULL, reason="a second agent gives up after 5 s; TERWAY_EDGE_FULL=1 waits for it")
+@pytest.mark.full  # a second agent gives up after 5 s
 @pytest.mark.parametrize("removed", ["nothing", "lock", "directory"])
 def test_t28_a_second_one_is_refused_whatever_became_of_the_lock_file(machine, removed):
     if removed == "lock":

@@ -16,7 +16,6 @@ from tests.system.machine import until
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(900)]
 
 FULL = os.environ.get("TERWAY_EDGE_FULL") == "1"
-FOR_FULL = pytest.mark.skipif(not FULL, reason="others have it in small; TERWAY_EDGE_FULL=1 runs it")
 RECOVERY = 5.0  # seconds
 ERRORS = ("ENOSPC", "EROFS", "EIO", "EMFILE", "ENOMEM")
 POINTS = [name for name in NAMES if not name.endswith(".after") and not name.startswith(("bgp.", "eni.", "cache."))]
@@ -154,7 +153,7 @@ def test_t30_a_full_disk_with_state_and_log(crashes, disk):
     assert machine.log.read_text().splitlines()[-1].endswith(f"serving node {machine.settings['node_name']}")
 
 
-@FOR_FULL
+@pytest.mark.full
 def test_t30_a_log_that_cannot_be_written_fails_no_add(crashes, disk):
     """The state is elsewhere."""
     machine = crashes.machine
@@ -173,7 +172,7 @@ def test_t30_a_log_that_cannot_be_written_fails_no_add(crashes, disk):
     assert machine.terminate() == 0
 
 
-@FOR_FULL
+@pytest.mark.full
 def test_t30_a_read_only_disk_is_told_and_the_next_start_is_good(crashes, disk):
     machine = crashes.machine
     machine.start()

@@ -1,6 +1,5 @@
 """T64: SIGTERM while 20 ADDs are in flight: they end well or are undone, within 10 s, and no pod is half plugged in."""
 
-import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,9 +10,7 @@ from tests.system.machine import until
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
-FULL = os.environ.get("TERWAY_EDGE_FULL") == "1"
 ADDS = 20
-FOR_FULL = pytest.mark.skipif(not FULL, reason="takes the 10 s that a stop may take; TERWAY_EDGE_FULL=1 runs it")
 
 
 @pytest.fixture
@@ -95,7 +92,7 @@ def test_t64_adds_in_flight_are_drained(stopped, points, point, workers, held):
     assert "ERROR" not in machine.log.read_text()
 
 
-@FOR_FULL
+@pytest.mark.full
 def test_t64_adds_that_hang_are_abandoned_and_undone(stopped, points):
     machine = stopped
     machine.settings["cni"]["workers"] = ADDS

@@ -1,6 +1,5 @@
 """The torture as a user runs it: real agents, real shim, on every kind of node; and that it finds what is broken."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ from tests.torture.running import torture
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nothing_stays")]
 
-FULL = os.environ.get("TERWAY_EDGE_FULL") == "1"
 ACTS = {"edge": 12, "cloud": 6, "ens": 6}
 SABOTAGED = """
 import sys
@@ -55,7 +53,7 @@ def test_a_run_by_the_clock_looks_for_leaks_however_short_it_is():
     assert "descriptors" in node["measured"][0]
 
 
-@pytest.mark.skipif(not FULL, reason="ten minutes")
+@pytest.mark.full  # ten minutes
 @pytest.mark.timeout(900)
 def test_a_soak_breaks_nothing():
     status, told, text = torture("--minutes", "10", limit=800)
