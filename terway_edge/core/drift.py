@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 WINDOW = 60.0  # seconds in which repairs are counted
-TOLERATED = 40  # repairs of one item in a window that are no fight yet: one `ip route flush` removes it ten times
+TOLERATED = 100  # repairs of one item in a window that are no fight yet: one `ip route flush` may well cause thirty
 BACK_OFF_MAX = 60.0
 
 
