@@ -87,6 +87,7 @@ def cross(kubelet: Kubelet, act: Act) -> None:
     kubelet.expect(deleted.ok, f"of {pod.name}, crossing its ADD: {deleted}")
     if added.ok:  # before the DEL, which has ended it, or after it
         kubelet.stop_pod(pod)
+        kubelet.note_deleted(pod, began)  # at the earliest, that is
     else:
         kubelet.note_deleted(pod, began)
         kubelet.expect_released([pod])
