@@ -33,6 +33,7 @@ STDIN_LIMIT = 1 << 20
 GC_STDIN_LIMIT = 4 << 20
 PAYLOAD_LIMIT = 16 << 20
 CHUNK = 64 << 10
+FIRST_CHUNK = 4 << 10  # bytes: most requests are whole after one read
 DESCRIPTOR = array("i").itemsize
 
 
@@ -90,12 +91,14 @@ def receive_request(sock: socket.socket, timeout: float = 5.0) -> Request:
     Raises WireError; a descriptor that came is closed then. Leaves a time-out set on the socket.
     """
     deadline = monotonic() + timeout
-    header, netns_fd = _receive_first(sock, deadline)
+    frame, netns_fd = _receive_first(sock, deadline)
     try:
-        if len(header) < HEADER:
-            header += _receive_exactly(sock, HEADER - len(header), deadline)
-        _, length = _parse_header(header)
-        return decode_request(header + _receive_exactly(sock, length, deadline), netns_fd)
+        if len(frame) < HEADER:
+            frame += _receive_exactly(sock, HEADER - len(frame), deadline)
+        end = HEADER + _parse_header(frame[:HEADER])[1]
+        if len(frame) < end:
+            frame += _receive_exactly(sock, end - len(frame), deadline)
+        return decode_request(frame[:end], netns_fd)
     except BaseException:
         if netns_fd >= 0:
             os.close(netns_fd)
@@ -192,10 +195,10 @@ def _parse_body(body: bytes) -> tuple[dict[str, str], bytes]:
 
 
 def _receive_first(sock: socket.socket, deadline: float) -> tuple[bytes, int]:
-    """The first bytes, at most a header, and the descriptor that came with them, or -1."""
+    """The first bytes, and the descriptor that came with them, or -1."""
     _set_timeout(sock, deadline)
     try:
-        data, ancillary, _, _ = sock.recvmsg(HEADER, socket.CMSG_LEN(DESCRIPTOR), socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, _, _ = sock.recvmsg(FIRST_CHUNK, socket.CMSG_LEN(DESCRIPTOR), socket.MSG_CMSG_CLOEXEC)
     except OSError as error:
         raise WireError(f"no request came: {error}") from error
     if not data:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from errno import errorcode
 from struct import Struct
 from typing import NamedTuple, TypeVar
@@ -108,14 +108,37 @@ class NetlinkSocket:
         reach("netlink.reply.after")
         return refusals
 
-    def commit(self, batch: bytes) -> list[Refusal]:
-        """Send a transaction of nfnetlink; it happened if nothing is refused. Raises KernelError.
+    def commit(self, parts: Sequence[tuple[int, int, bytes]]) -> list[Refusal]:
+        """Send a transaction of nfnetlink: (type, flags, body) of its messages, the two ends of the batch among them.
+        It happened if nothing is refused. Raises KernelError.
 
-        The kernel ignores what follows the end of one in the same datagram, so the closing no-op has its own.
+        The kernel answers when it has committed or given up; an acknowledgement of the last change closes the answer.
+        What it ignores is what follows the end of a batch, so a no-op would need a datagram of its own.
         """
-        self._send(batch, changes=True)
-        refusals, _ = self.ask(b"", lambda data, start, end: None)
+        first = self.reserve(len(parts))
+        last = len(parts) - 2
+        batch = [
+            message(kind, flags | NLM_F_ACK if at == last else flags, first + at, body)
+            for at, (kind, flags, body) in enumerate(parts)
+        ]
+        self._send(b"".join(batch), changes=True)
+        refusals: list[Refusal] = []
+        while not refusals or refusals[-1].seq != first + last:
+            refusals += self._refusals()
+            if refusals[0].seq == first:  # of the batch itself, and perhaps nothing comes after it
+                refusals += self.ask(b"", lambda data, start, end: None)[0]
+                break
         reach("netlink.reply.after")
+        return [refusal for refusal in refusals if refusal.errno]
+
+    def _refusals(self) -> list[Refusal]:
+        """Those in one datagram; acknowledgements are refusals without an error number."""
+        data = self._receive()
+        refusals, at = [], 0
+        while at < len(data):
+            size, _, flags, seq, _ = HEADER.unpack_from(data, at)
+            refusals.append(_refusal(data, at, size, flags, seq))
+            at += size + 3 & ~3
         return refusals
 
     def ask(self, messages: bytes, decode: Decode[Decoded]) -> tuple[list[Refusal], list[Decoded]]:

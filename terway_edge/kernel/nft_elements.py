@@ -36,7 +36,7 @@ from terway_edge.kernel.uapi import (
     NLM_F_CREATE,
     NLM_F_REQUEST,
 )
-from terway_edge.kernel.wire import ATTRIBUTE, attributes, message, nest, text
+from terway_edge.kernel.wire import ATTRIBUTE, attributes, nest, text
 
 NFGENMSG = Struct(">BBH")
 """nfgenmsg: family, version, resource id in network order."""
@@ -79,11 +79,11 @@ class Elements:
         """Remove some and add others in one transaction; it happened if nothing is refused. Raises KernelError."""
         bodies = [(DELETE, NLM_F_REQUEST, body) for body in _bodies(self._table, remove, with_data=False)]
         bodies += [(NEW, NLM_F_REQUEST | NLM_F_CREATE, body) for body in _bodies(self._table, add, with_data=True)]
+        if not bodies:
+            return []
         parts = [(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, _EDGE), *bodies, (NFNL_MSG_BATCH_END, NLM_F_REQUEST, _EDGE)]
         with self.lend() as endpoint:
-            first = endpoint.reserve(len(parts))
-            batch = [message(kind, flags, seq, body) for seq, (kind, flags, body) in enumerate(parts, first)]
-            return endpoint.commit(b"".join(batch))
+            return endpoint.commit(parts)
 
     def read(self, sets: Sequence[str], family: int = NFPROTO_INET) -> set[Element]:
         """What these sets hold. Raises KernelError, ENOENT if one of them does not exist."""

@@ -49,6 +49,7 @@ class Reaper:
         self._forgetting: set[Address] = set()
         self._hurry = False
         self._closing = False
+        self._idle = False  # the thread waits for work, not for more of it
         self._thread: threading.Thread | None = None
 
     def unplug(self, keys: Iterable[Key]) -> None:
@@ -83,7 +84,8 @@ class Reaper:
         if (self._waiting or self._released) and self._thread is None:
             self._thread = threading.Thread(target=self._run, name="terway-reaper", daemon=True)
             self._thread.start()
-        self._changed.notify_all()
+        if self._idle:
+            self._changed.notify_all()
 
     def _wait_for(self, names: set[str], addresses: set[Address]) -> None:
         while (
@@ -125,7 +127,9 @@ class Reaper:
     def _collect(self) -> bool:
         """Wait for work and move a slice of links to `_going`; False when there is nothing and never will be."""
         with self._changed:
+            self._idle = True
             self._changed.wait_for(lambda: self._waiting or self._released or self._closing)
+            self._idle = False
             self._changed.wait_for(lambda: self._hurry or self._closing, timeout=COLLECT)
             size = SLICE_WHILE_PLUGGING if self._plugging() else SLICE
             self._going = dict(islice(self._waiting.items(), size))
