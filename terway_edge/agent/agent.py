@@ -253,11 +253,15 @@ class Agent:
         # A process that was killed may not have got to forgetting the connections of what it released.
         self._kernel.forget([record.address for record in self._stored.cooling])
         self._reconciler.keep_working({lease.backend for lease in self._ipam.leases()})
-        for what, restore in (("anti-spoofing is", self._sources.restore), ("hostPorts are", self._ports.restore)):
+        parts = (
+            ("anti-spoofing is not as it should be", self._sources.restore),
+            ("hostPorts are not as they should be", self._ports.restore),
+        )
+        for what, restore in parts:
             try:
                 restore(self._ipam.leases())
             except KernelError as error:
-                log.error("%s not as it should be, the next comparison tries again: %s", what, error)
+                log.error("%s, the next comparison tries again: %s", what, error)
         self._repair.audit()
 
     def _collect(self) -> None:

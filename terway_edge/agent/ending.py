@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable
-from time import monotonic
+from queue import SimpleQueue
+from time import monotonic, sleep
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +40,22 @@ class Ending:
         self.end(what, lambda seconds: _joined(threads, seconds), limit)
 
 
-def end_at_last(seconds: float = LAST_MOMENT) -> threading.Timer:
-    """End the process with status 1 if it is still there after so many seconds."""
-    timer = threading.Timer(seconds, _leave, (seconds,))
-    timer.daemon = True
-    timer.start()
-    return timer
+def end_on_signals(last_moment: float = LAST_MOMENT) -> threading.Event:
+    """Set once SIGTERM or SIGINT came. The process ends with status 1 if it is there still `last_moment` seconds later,
+    be it that it is starting and hangs. Called by the main thread."""
+    came: SimpleQueue[None] = SimpleQueue()  # the one thing whose lock a handler may take: see its documentation
+    ended = threading.Event()
+
+    def watch() -> None:
+        came.get()
+        ended.set()
+        sleep(last_moment)
+        _leave(last_moment)
+
+    threading.Thread(target=watch, name="signals", daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _signal, _frame: came.put(None))
+    return ended
 
 
 def _joined(threads: list[threading.Thread], limit: float) -> bool:

@@ -14,7 +14,8 @@ def beat(path: Path, now: float) -> None:
     """Write CLOCK_BOOTTIME seconds, which no clock step can make look old. Replaced whole, so never half-read."""
     temporary = path.with_name(f".{path.name}.tmp")
     reach("heartbeat.write.before")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    temporary.unlink(missing_ok=True)  # a killed agent's, or a link that leads elsewhere
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{now:.3f}\n")
     reach("heartbeat.write.written")

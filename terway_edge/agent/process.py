@@ -5,13 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import signal
-import threading
 from contextlib import ExitStack
-from types import FrameType
 
 from terway_edge.agent.agent import Agent
-from terway_edge.agent.ending import end_at_last
+from terway_edge.agent.ending import end_on_signals
 from terway_edge.agent.instance import instance_lock
 from terway_edge.agent.recovery import doubts
 from terway_edge.agent.sources import open_source
@@ -29,13 +26,7 @@ def run(settings: Settings) -> int:
     """Be the agent until SIGTERM or SIGINT; the exit status."""
     core_files.leave_none()
     failpoints.arm(os.environ)
-    ended = threading.Event()
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    ended = end_on_signals()
     with ExitStack() as stack:
         # Held until the process ends, for what a stop leaves to itself may still work.
         instance_lock(settings.run_dir, settings.state_dir)
@@ -57,6 +48,5 @@ def run(settings: Settings) -> int:
         # A cycle of routes makes a tuple for each of thousands of nodes, hardly any of which is garbage.
         gc.set_threshold(10_000, 20, 20)
         ended.wait()
-        end_at_last()
         log.info("stopping; pods and routes stay as they are")
     return 0

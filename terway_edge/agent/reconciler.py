@@ -22,7 +22,7 @@ from terway_edge.core.errors import EdgeError
 from terway_edge.core.models import Condition, NodeView, RouteSet, Uplink
 from terway_edge.core.peer_rules import peer_conditions
 from terway_edge.core.ports import Clock, Snapshot
-from terway_edge.core.routes import desired_routes
+from terway_edge.core.routes import RouteMemory, desired_routes
 from terway_edge.core.selection import skipped
 from terway_edge.core.spokesmen import CONTROL_PLANE, Spokesmen
 
@@ -54,8 +54,10 @@ class Reconciler:
         self._changed = self._look = self._closed = False
         self._mailboxes: dict[str, Mailbox[tuple[RouteSet, NodeView]]] = {}
         self._started: dict[str, str] = {}
+        self._backend = ""  # the one served last, though there may be no view now
         self._uplink: Uplink | None = None
         self._members = Members(settings.node_name, settings.pool_rules, dispatcher.select_backend)
+        self._route_memory = RouteMemory()
         self._config_maps = self._snapshot.config_maps
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
         self.view: NodeView | None = None
@@ -88,7 +90,7 @@ class Reconciler:
 
     def settle(self, timeout: float) -> bool:
         """Wait until every advertiser has worked through what it was given."""
-        return all(mailbox.idle(timeout) for mailbox in self._mailboxes.values())
+        return all(mailbox.idle(timeout) for mailbox in list(self._mailboxes.values()))  # a cycle may be adding one
 
     def stop(self, timeout: float = PATIENCE) -> bool:
         """False if what is under way is not done within `timeout` seconds: it is left to itself."""
@@ -125,19 +127,21 @@ class Reconciler:
     # --- the cycle ------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        last = 0.0
+        last, failed = 0.0, False
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._changed or self._closed, self._settings.routes.resync_seconds)
                 if self._closed:
                     return
-                periodic = not self._changed
                 self._wake.wait_for(lambda: self._closed, max(LEADING, last + TRAILING - self._clock.now()))
-                look = self._look
+                periodic = not self._changed and not failed
+                look = self._look or failed
                 self._changed = self._look = False
+            failed = False
             try:
                 self._compare() if periodic else self._cycle(look=look)
             except Exception:
+                failed = True
                 log.exception("a reconcile cycle failed; it is tried again at the next change or resync")
             last = self._clock.now()
 
@@ -179,13 +183,15 @@ class Reconciler:
                 self._compare()
             return
         routes = self._desired_routes(view)
-        if self.view is not None and self.view.selection.backend != view.selection.backend:
+        backend = view.selection.backend
+        if self._backend not in ("", backend):
             # The new backend's pools may lie where the old one's did; leases stay valid without a pool. A backend
             # that served before is started again, and adds the pools that it needs.
             self.settle(1.0)  # an advertiser at work with the old view might add one again
             self._drop_pools()
-            self._started.pop(view.selection.backend, None)
-        self._start_plugins((view.selection.backend, *view.selection.advertisers), view)
+            self._started.pop(backend, None)
+        self._backend = backend
+        self._start_plugins((backend, *view.selection.advertisers), view)
         self.view, self.routes = view, routes
         self._conditions.say("routes", *routes.conditions)
         self._say_whether_ready()
@@ -210,6 +216,7 @@ class Reconciler:
             gateways=settings.gateway,
             edge_cidrs=settings.edge_cidrs,
             cross_domain_cidrs=settings.cross_domain_cidrs,
+            memory=self._route_memory,
         )
 
     def _lose_view(self, snapshot: Snapshot) -> None:

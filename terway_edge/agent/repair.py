@@ -13,7 +13,7 @@ from terway_edge.agent.telemetry import Telemetry
 from terway_edge.core.datapath import host_items
 from terway_edge.core.dispatcher import Dispatcher, explain
 from terway_edge.core.drift import Fights
-from terway_edge.core.errors import EdgeError, Retry
+from terway_edge.core.errors import Retry
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Condition, Lease, NodeView, Sandbox
 from terway_edge.core.names import Key, is_own_link, key_of_alias, link_macs
@@ -154,8 +154,8 @@ class Repair:
                 found = self._dispatcher.check(sandbox, lease, repair=True)
         except Retry:
             return
-        except EdgeError as error:
-            log.error("container %s cannot be mended: %s", lease.sandbox.container_id, error)
+        except Exception as error:  # noqa: BLE001 - the others must be mended whatever a plugin does
+            log.error("container %s cannot be mended: %s", lease.sandbox.container_id, explain(error))
             return
         for discrepancy in found:
             self._telemetry.repaired(kind if discrepancy.mended else f"{kind} failed")

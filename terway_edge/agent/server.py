@@ -98,17 +98,22 @@ class Server:
                 self._start_worker()
 
     def replace_worker(self) -> bool:
-        """Start a thread in place of the calling one, which ends after its request. False if too many wait already."""
+        """Start a thread in place of the calling one, which ends after its request. False if too many wait already, or
+        the node has no room for another."""
         with self._guard:
             if self.is_draining or len(self._threads) >= self._workers + MOST_WAITING:
                 return False
-            self._start_worker()
+            try:
+                self._start_worker()
+            except RuntimeError:  # asked again with the next look
+                return False
             return True
 
     def _start_worker(self) -> None:
+        """Raises RuntimeError if no thread can be made."""
         thread = threading.Thread(target=self._accept, name=f"cni-{next(self._names)}", daemon=True)
-        self._threads.add(thread)
         thread.start()
+        self._threads.add(thread)
 
     def is_reachable(self) -> bool:
         """False if the path leads to nothing, or to something else."""
@@ -133,7 +138,7 @@ class Server:
         with self._guard:
             self.is_draining = True
             threads = list(self._threads)
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # gone, or something of others' is there
             self._path.unlink()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes every accept()
@@ -190,7 +195,7 @@ _CLOSED = {22, 9}  # EINVAL after shutdown(), EBADF after close()
 
 
 def _listen(path: Path) -> tuple[socket.socket, tuple[int, int]]:
-    """A listening socket that was never open to others (the mask is set before bind(2)), and its file's identity.
+    """A listening socket that was never open to others, and its file's identity.
 
     Raises Refused or OSError.
     """
@@ -200,11 +205,8 @@ def _listen(path: Path) -> tuple[socket.socket, tuple[int, int]]:
     with suppress(FileNotFoundError):
         path.unlink()  # a stale one: the instance lock says nobody serves it
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    previous = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(previous)
+    os.fchmod(listener.fileno(), 0o600)  # bind(2) takes the file's mode from the socket's
+    listener.bind(str(path))
     listener.listen(BACKLOG)
     reach("socket.listen.after")
     return listener, _place(path)

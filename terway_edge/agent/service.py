@@ -85,6 +85,7 @@ class Service:
                 view.selection.backend, sandbox, view, deadline, lambda: ticket.cancelled or not client.keeps_waiting()
             )
             try:
+                # That the pod has a link of the name is told by this: to look first costs every ADD 17 system calls.
                 self._sources.admit(lease)
                 attachment = self._dispatcher.attach(sandbox, lease, view)
                 self._ports.open(lease)
@@ -128,7 +129,8 @@ class Service:
             if lease.key in valid or lease.granted_at >= began:
                 continue
             try:
-                self.delete(lease.sandbox, deadline)
+                with self._locks.hold(lease.key, deadline - self._clock.now()):
+                    self._drop(lease)
             except Exception as error:  # noqa: BLE001 - the rest must be freed whatever a plugin does
                 failures.append(f"container {lease.sandbox.container_id}: {explain(error)}")
         return failures
@@ -144,11 +146,7 @@ class Service:
         finds it.
         """
         with self._locks.hold(lease.key, timeout=0):
-            if self._ipam.get(lease.key) != lease or not is_lost():
-                return False
-            self._undo(lease.sandbox, lease)
-            self._dispatcher.lease_released(lease)
-            return True
+            return is_lost() and self._drop(lease)
 
     def drop_orphan(self, key: Key) -> None:
         """Unplug a link of ours that has no lease; under the lock, for an ADD may be about to need the name.
@@ -166,7 +164,8 @@ class Service:
         return node.view
 
     def _resume(self, sandbox: Sandbox, netns: Netns) -> Lease | None:
-        """The lease of an earlier ADD that was cut short; its remains are removed first.
+        """The lease of an earlier ADD that was cut short; its remains are removed first. One that was for something
+        else is given back: it says what ports and rates the sandbox has, and where it is.
 
         Raises Conflict if that ADD was completed: the link is there (CNI specification, ADD).
         """
@@ -175,8 +174,20 @@ class Service:
             return None
         if any(link.name == sandbox.ifname for link in self._kernel.dump(Link, Where(netns=netns))):
             raise Conflict(f"container {sandbox.container_id} is attached already as {sandbox.ifname}; DEL it first")
+        if _wanted(lease.sandbox) != _wanted(sandbox):
+            self._undo(lease.sandbox, lease)
+            self._dispatcher.lease_released(lease)
+            return None
         self._detach(sandbox, lease)
         return lease
+
+    def _drop(self, lease: Lease) -> bool:
+        """Free a lease that was listed; False if it is not that sandbox's any more."""
+        if self._ipam.get(lease.key) != lease:
+            return False
+        self._undo(lease.sandbox, lease)
+        self._dispatcher.lease_released(lease)
+        return True
 
     def _undo(self, sandbox: Sandbox, lease: Lease) -> None:
         self._detach(sandbox, lease)
@@ -213,3 +224,7 @@ class Service:
             self._dispatcher.release(lease)
         else:
             self._ipam.release(lease)
+
+
+def _wanted(sandbox: Sandbox) -> tuple[object, ...]:
+    return sandbox, sandbox.ports, sandbox.bandwidth

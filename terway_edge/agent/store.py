@@ -231,7 +231,8 @@ def _replace(path: Path, data: bytes) -> int:
 def _keep_aside(path: Path) -> Path:
     """Rename a damaged journal to the next free number and drop those that are too old."""
     prefix = path.name + ".damaged-"
-    numbers = sorted(int(p.name[len(prefix) :]) for p in path.parent.glob(prefix + "[0-9]*"))
+    suffixes = (p.name[len(prefix) :] for p in path.parent.glob(prefix + "*"))
+    numbers = sorted(int(s) for s in suffixes if s.isascii() and s.isdecimal())  # a copy of one is somebody's
     aside = path.with_name(f"{prefix}{numbers[-1] + 1 if numbers else 1}")
     reach("store.aside.before")
     path.rename(aside)
@@ -243,7 +244,7 @@ def _keep_aside(path: Path) -> Path:
 
 def _is_marked(marker: Path, boot_id: str) -> bool:
     try:
-        return marker.read_text().strip() == boot_id
+        return marker.read_bytes().strip() == boot_id.encode()  # somebody may have made it no text
     except FileNotFoundError:
         return False
 

@@ -33,6 +33,7 @@ TWIN = Path(__file__).with_name("shim.py")
 TWIN_START = Path(__file__).with_name("start_shim.py")
 TWIN_HOME = f"{TYPE}-python"
 """Directory beside the executable for the twin's module and the bytecode that the host's Python keeps of it."""
+_NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class Installed(NamedTuple):
@@ -96,12 +97,12 @@ def uninstall(bin_dir: Path, conf_dir: Path, conf_name: str = CONF_NAME) -> tupl
     """Remove configuration and shim, in this order, if they are ours by content; returns what was removed."""
     removed = []
     for path, is_ours in ((conf_dir / conf_name, _is_our_conf), (bin_dir / TYPE, _is_our_shim)):
-        with suppress(FileNotFoundError, NotADirectoryError):
+        with suppress(*_NO_FILE):
             if is_ours(path.read_bytes()):
                 path.unlink()
                 removed.append(path)
     home = bin_dir / TWIN_HOME
-    with suppress(FileNotFoundError, NotADirectoryError):
+    with suppress(*_NO_FILE):
         if _is_our_shim((home / TWIN.name).read_bytes()):
             shutil.rmtree(home)
             removed.append(home)
@@ -148,21 +149,21 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
 
 def _put(directory: int, name: str, content: bytes, mode: int) -> bool:
     """Make `name` hold exactly this; False if it did already. Raises Retry with code 5."""
-    if _holds(directory, name, content, mode):
-        return False
     temporary = f".{name}.new"  # a suffix that runtimes do not read
-    with suppress(FileNotFoundError):
-        os.unlink(temporary, dir_fd=directory)  # of an installer that was killed
     try:
+        if _holds(directory, name, content, mode):
+            return False
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=directory)  # of an installer that was killed
         reach("install.write.before")
         _write(directory, temporary, content, mode)
         reach("install.write.written")
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.fsync(directory)
     except OSError as error:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.unlink(temporary, dir_fd=directory)
         raise Retry(f"cannot install {name}: {error.strerror}", code=IO_FAILURE) from error
-    os.fsync(directory)
     reach("install.write.after")
     return True
 

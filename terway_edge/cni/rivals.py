@@ -10,7 +10,7 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 LIMIT = 1 << 20  # bytes; nobody's configuration is longer
 
@@ -42,12 +42,17 @@ def _problem(suffix: str, content: bytes | None) -> str:
     if content is None:
         return f"is no file of at most {LIMIT} bytes"
     try:
-        conf: Any = json.loads(content)
+        # As Go reads it: UTF-8 without a byte order mark, what is no UTF-8 is let pass, and no number is NaN.
+        conf: Any = json.loads(content.decode(errors="replace"), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         return f"is not JSON: {error}"
     if not isinstance(conf, dict):
         return "is no JSON object"
     return _list_problem(conf) if suffix == ".conflist" else _plugin_problem(conf)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no value")
 
 
 def _list_problem(conf: dict[str, Any]) -> str:

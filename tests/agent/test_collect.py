@@ -32,6 +32,31 @@ def test_gc_does_not_touch_what_was_granted_after_it_began(rig):
     assert rig.reaches("c1")
 
 
+def test_gc_does_not_touch_what_came_back_while_it_worked(rig):
+    rig.add("c1")
+    rig.add("c2")
+    rig.clock.advance(1)
+    rig.manager.register(_ComesBack(rig, "c2"))
+    assert rig.collect() == []
+    assert rig.nothing_of("c1")
+    assert rig.reaches("c2")
+
+
+class _ComesBack:
+    """While the first sandbox is collected, another is deleted and added again."""
+
+    def __init__(self, rig, name):
+        self._rig, self._names = rig, [name]
+
+    @hookimpl
+    def terway_edge_lease_released(self):
+        if self._names:
+            name = self._names.pop()
+            self._rig.delete(name)
+            self._rig.clock.advance(1)
+            self._rig.add(name)
+
+
 @pytest.mark.parametrize("failure", ["kernel", "store", "plugin"])
 def test_t12_gc_goes_on_after_failures_and_tells_them(rig, failure):
     for name in ("c1", "c2", "c3"):

@@ -27,7 +27,7 @@ def test_the_agents_own_earlier_one_is_fine(tmp_path):
     assert mode(tmp_path / "run") == 0o700
 
 
-@pytest.mark.parametrize("use", [private_directory, instance_lock, lambda path: locked(path).__enter__()])
+@pytest.mark.parametrize("use", [private_directory, instance_lock, lambda path: locked(path, 0).__enter__()])
 @pytest.mark.parametrize("looser", [0o755, 0o1777, 0o710])
 def test_one_that_others_use_is_refused_and_left_as_it_is(tmp_path, use, looser):
     shared = tmp_path / "run"

@@ -75,10 +75,10 @@ def test_calls_that_end_are_waited_for():
 
 
 def test_whatever_holds_the_process_it_ends_at_the_last_moment():
-    """Here a thread that the interpreter would wait for."""
+    """Here a main thread that hangs, as that of an agent may while it starts."""
     script = (
-        "import threading; from terway_edge.agent.ending import end_at_last;"
-        "threading.Thread(target=threading.Event().wait).start(); end_at_last(0.1)"
+        "import os, signal, threading; from terway_edge.agent.ending import end_on_signals;"
+        "ended = end_on_signals(0.1); os.kill(os.getpid(), signal.SIGTERM); ended.wait(); threading.Event().wait()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=WAIT, check=False)
     assert (done.returncode, done.stderr.strip()) == (

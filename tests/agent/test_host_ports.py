@@ -142,3 +142,18 @@ def test_ports_of_a_lost_lease_are_read_off_the_firewall(rig):
     lost = rebuild(rig.kernel, [], "flannel_route", rig.clock, rig.firewall.forwards())
     (found,) = lost.found
     assert set(found.sandbox.ports) == set(rig.lease("c1").sandbox.ports)
+
+
+def test_an_add_that_asks_for_other_ports_than_the_one_cut_short_gets_what_it_asks_for(rig):
+    """Some runtimes start a container again under its id; the DEL before may have been lost with its namespace."""
+    rig.add("c1", ports=DNS)
+    rig.kernel.delete_netns("/run/netns/c1")
+    rig.add("c1", ports=WEB)
+    assert rig.lease("c1").sandbox.ports == WEB
+    assert rig.firewall.forwards() == expected(rig, "c1")
+    assert {forward.port for forward in rig.firewall.forwards()} == {8080}
+    assert rig.check("c1") == []
+    rig.delete("c1")
+    assert rig.firewall.forwards() == frozenset()
+    assert rig.nothing_of("c1")
+    rig.assert_pools_add_up()

@@ -117,3 +117,15 @@ def test_what_cannot_be_put_back_is_told_and_tried_again(node):
     node.publication.keep()
     assert node.told() == []
     assert (node.conf / NAME).is_file()
+
+
+def test_a_file_system_that_refuses_is_told_as_well(node):
+    """A directory where the new file is to be made."""
+    (node.conf / NAME).chmod(0o600)  # so that there is something to do
+    obstacle = node.conf / f".{NAME}.new"
+    obstacle.mkdir()
+    node.publication.keep()
+    assert node.told() == [("NotInstalled", f"cannot install {NAME}: Is a directory")]
+    obstacle.rmdir()
+    node.publication.keep()
+    assert node.told() == []

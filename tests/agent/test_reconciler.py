@@ -56,7 +56,7 @@ class Advertiser:
 
 
 class World:
-    def __init__(self, node_name="n1", **settings):
+    def __init__(self, node_name="n1", clock=None, **settings):
         self.plugin = Advertiser()
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(Hooks)
@@ -69,7 +69,7 @@ class World:
             self._find,
             self._drop_pools,
             self.conditions,
-            BootClock(),
+            clock or BootClock(),
         )
 
     def _drop_pools(self):
@@ -362,3 +362,91 @@ def test_a_config_map_that_changes_lets_what_could_not_start_try_again():
     assert eventually(lambda: world.plugin.started == ["n1"])
     assert world.reconciler.config_map("eni-config") == {"eni_conf": "{}"}
     world.reconciler.stop()
+
+
+def test_what_a_failed_cycle_was_about_is_not_forgotten(caplog):
+    """No other change need ever come."""
+    world = World(routes={"resync_seconds": 1})
+    try:
+        world.run(cluster(1, 2))
+        world.reconciler.start()
+        world.uplink = RuntimeError("the kernel's surprise")
+        world.reconciler.poke()
+        world.reconciler.set_snapshot(cluster(1, 3))
+        eventually(lambda: "the kernel's surprise" in caplog.text)
+        world.uplink = Uplink(3, "up1", 1500, ((Address.parse("192.0.2.1"), 24),), why="a test")
+        eventually(lambda: world.last[0] == ["10.3.0.0/24"])
+        assert world.reconciler.view.uplink == world.uplink, "it was to look at links again"
+    finally:
+        world.reconciler.stop()
+
+
+class Interrupting(BootClock):
+    """Has something done when it is asked for the time, once."""
+
+    def __init__(self):
+        self.work = None
+
+    def now(self):
+        work, self.work = self.work, None
+        if work is not None:
+            work()
+        return super().now()
+
+
+def test_a_change_that_comes_as_a_comparison_is_about_to_begin_is_seen():
+    clock = Interrupting()
+    world = World(clock=clock, routes={"resync_seconds": 1})
+    try:
+        world.run(cluster(1, 2))
+        # Asked next when the period is over, before the last wait.
+        clock.work = lambda: world.reconciler.set_snapshot(cluster(1, 3))
+        world.reconciler.start()
+        eventually(lambda: clock.work is None)
+        eventually(lambda: world.last[0] == ["10.3.0.0/24"])
+    finally:
+        world.reconciler.stop()
+
+
+def test_an_advertiser_that_comes_while_others_are_waited_for_does_no_harm():
+    pools = ({"selector": "alibabacloud.com/is-edge-worker=true", "backend": "flannel_route",
+              "advertisers": ["flannel_route", "late"]},)  # fmt: skip
+    world, late = World(node_pools=pools), Advertiser()
+    late.errors = [Refused("its port is taken")]
+    world.reconciler._dispatcher._manager.register(late, name="late")
+    settled = []
+    try:
+        world.plugin.go.clear()
+        world.reconciler.run_once(cluster(1, 2))
+        waiting = threading.Thread(target=lambda: settled.append(world.reconciler.settle(WAIT)))
+        waiting.start()
+        assert eventually(lambda: world.reconciler._mailboxes["flannel_route"]._busy)
+        world.reconciler.run_once(cluster(1, 3))
+        assert late.started == ["n1"]
+        world.plugin.go.set()
+        waiting.join(WAIT)
+        assert settled == [True]
+    finally:
+        world.plugin.go.set()
+        world.reconciler.stop()
+
+
+def test_a_node_that_is_gone_and_comes_back_with_another_backend_changes_it():
+    """As one does that is deleted and registers anew with other labels."""
+    world = World(node_pools=({"selector": "pool=other", "backend": "other", "advertisers": ["flannel_route"]},))
+    try:
+        for labels in (EDGE, {**EDGE, "pool": "other"}, EDGE):
+            world.run(Snapshot((node(1, labels), node(2))))
+            world.run(cluster(2))
+            assert world.reconciler.view is None
+        assert world.pools_dropped == 2
+        assert world.plugin.started == ["n1", "n1"]
+    finally:
+        world.reconciler.stop()
+
+
+def test_a_node_that_is_gone_and_comes_back_as_it_was_keeps_its_pools(world):
+    for numbers in ((1, 2), (2,), (1, 2)):
+        world.run(cluster(*numbers))
+    assert world.pools_dropped == 0
+    assert world.plugin.started == ["n1"]

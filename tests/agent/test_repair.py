@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from terway_edge.core.drift import TOLERATED
+from terway_edge.core.drift import BURST, TOLERATED
+from terway_edge.core.hookspecs import hookimpl
 from terway_edge.core.names import link_macs
-from terway_edge.core.plans import FibRoute, LinkAddress, LinkSetting, Neighbour, Rule, Where
+from terway_edge.core.plans import PROTO, FibRoute, LinkAddress, LinkSetting, Neighbour, Rule, Where
 from tests.agent.rig import HOST_ADDRESS
 
 
@@ -99,6 +100,7 @@ def test_a_fight_is_given_up_until_the_audit_and_told(rig):
     route = host_route(rig, "c1")
     for _ in range(TOLERATED + 3):
         rig.kernel.foreign_remove(route)
+        rig.clock.advance(2 * BURST)
     rig.repair.catch_up()
     assert route not in rig.kernel.dump(FibRoute)
     rig.clock.advance(2)
@@ -159,3 +161,27 @@ def test_rules_of_others_are_no_news(rig):
     rig.kernel.foreign_add(rule)
     rig.kernel.foreign_remove(rule)
     assert rig.pokes == 0
+
+
+class Mistaken:
+    """A backend whose check has a mistake."""
+
+    @hookimpl
+    def terway_edge_check(self):
+        raise TypeError("a plugin's mistake")
+
+
+def test_a_backend_that_fails_keeps_no_other_pod_from_being_mended(rig, caplog):
+    """Nor the agent from starting, which begins with an audit."""
+    rig.add("c1")
+    rig.add("c2")
+    lease = rig.lease("c1")
+    rig.ipam.release(lease)
+    rig.ipam.adopt(replace(lease, backend="mistaken"))
+    rig.manager.register(Mistaken(), name="mistaken")
+    rig.die()
+    for route in rig.kernel.dump(FibRoute, Where(proto=PROTO)):
+        rig.kernel.foreign_remove(route)
+    assert rig.repair.audit() == 2
+    assert rig.reaches("c2")
+    assert "container c1 cannot be mended: TypeError: a plugin's mistake" in caplog.text

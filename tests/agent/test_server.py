@@ -80,7 +80,7 @@ def test_the_socket_was_never_open_to_others(start, path):
     try:
         start(echo)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert os.umask(0) == 0, "the mask of the process is as before"
+        assert os.umask(0) == 0, "the mask of the process, which is all threads', is as before"
     finally:
         os.umask(previous)
 
@@ -412,3 +412,52 @@ def test_a_server_that_is_drained_listens_no_more(start, path):
     assert server.drain(WAIT)
     server.listen_anew()
     assert not path.exists()
+
+
+def test_without_another_thread_a_wait_goes_on_in_this_one_and_the_end_is_clean(path):
+    """A node whose processes are all used up, and no thread can be made."""
+    begun, ended, answers = threading.Semaphore(0), threading.Event(), []
+    server = Server(path, 1, waiting(begun, ended))
+    server.serve()
+    caller = threading.Thread(target=lambda: answers.append(add(path)))
+    caller.start()
+    size = threading.stack_size(1 << 46)  # more than there is
+    try:
+        assert begun.acquire(timeout=WAIT)
+        assert not begun.acquire(timeout=0.1)
+    finally:
+        threading.stack_size(size)
+    ended.set()
+    caller.join(WAIT)
+    assert answers == [Reply(0, b"")]
+    assert server.drain(WAIT)
+
+
+def test_draining_ends_though_the_path_cannot_be_removed(path):
+    server = Server(path, 1, echo)
+    server.serve()
+    path.unlink()
+    path.mkdir()  # somebody's
+    assert server.drain(WAIT)
+    path.rmdir()
+
+
+def test_what_other_threads_make_meanwhile_has_the_mode_that_they_want(start, path, tmp_path):
+    """The mask of a process is every thread's."""
+    server, modes, ended = start(echo), set(), threading.Event()
+
+    def make():
+        while not ended.is_set():
+            (tmp_path / "other").mkdir(mode=0o700)
+            modes.add(stat.S_IMODE((tmp_path / "other").stat().st_mode))
+            (tmp_path / "other").rmdir()
+
+    other = threading.Thread(target=make)
+    other.start()
+    for _ in range(200):
+        path.unlink()
+        server.listen_anew()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    ended.set()
+    other.join(WAIT)
+    assert modes == {0o700}

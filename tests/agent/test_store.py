@@ -235,6 +235,27 @@ def test_damaged_files_are_kept_aside_but_not_for_ever(home: Home) -> None:
     assert home.path.with_name("leases.journal.damaged-5").read_bytes() == b"garbage 4"
 
 
+@pytest.mark.parametrize("name", ["1.gz", "2 (copy)", "3~", "\u0664", "0x5"])
+def test_what_people_make_of_damaged_files_is_theirs(home: Home, name: str) -> None:
+    home.open()
+    theirs = home.path.with_name(f"leases.journal.damaged-{name}")
+    theirs.write_bytes(b"theirs")
+    for number in range(KEPT_ASIDE + 2):
+        home.write(b"garbage %d" % number)
+        assert home.open().damage
+    assert theirs.read_bytes() == b"theirs"
+    assert len(home.aside()) == KEPT_ASIDE + 1
+
+
+def test_a_marker_that_is_no_text_is_none_of_this_boot(home: Home) -> None:
+    home.open()
+    home.journal.put(lease(1))
+    home.marker.write_bytes(b"\xff\0")
+    stored = home.open()
+    assert (stored.leases, stored.damage) == ((lease(1),), "")
+    assert home.marker.read_text() == f"{BOOT}\n"
+
+
 @pytest.mark.parametrize("data", [b"", b"\0" * 4096, b"garbage\n", encode(lease(1))])
 def test_file_without_a_header_is_damage(home: Home, data: bytes) -> None:
     home.path.parent.mkdir(mode=0o700)

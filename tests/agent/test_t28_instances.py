@@ -1,5 +1,6 @@
 """T28: however two agents come together, one serves; what became of the files of a former one does not matter."""
 
+import fcntl
 import shutil
 import socket
 import threading
@@ -137,3 +138,59 @@ def test_t28_threads_do_not_add_up(door, run):
         door.keep()
         assert ask(run) == b"c1"
     assert threading.active_count() == before
+
+
+def spool_del(state, container):
+    path = state / "spool" / f"{container}.del"
+    path.write_bytes(encode_request({"CNI_COMMAND": "DEL", "CNI_CONTAINERID": container}, b"", 1000))
+    return path
+
+
+@pytest.fixture
+def hung_shim(state, monkeypatch):
+    """One that was stopped while it spools: the lock is held, its file not finished."""
+    monkeypatch.setattr("terway_edge.agent.door.LOCK_WAIT", 0.05)
+    (state / "spool").mkdir(parents=True, mode=0o700)
+    state.chmod(0o700)
+    (state / "spool" / "hung.del.1.tmp").touch()
+    with (state / "spool" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield lock
+
+
+def test_t09_a_shim_that_hangs_as_it_spools_keeps_nobody_out(state, run, handler, conditions, hung_shim, caplog):
+    other = spool_del(state, "other")
+    door = Door(Settings(node_name="n1", run_dir=run, state_dir=state), handler, conditions)
+    door.serve()
+    try:
+        assert ask(run) == b"c1"
+        assert handler.deleted == ["other"]
+        assert not other.exists()
+        assert "a shim holds the lock" in caplog.text
+        door.keep()
+        assert handler.deleted == ["other"]
+        (state / "spool" / "hung.del.1.tmp").unlink()  # it goes on
+        spool_del(state, "hung")
+        door.keep()
+        assert handler.deleted == ["other"], "as long as it holds the lock there may come more"
+        hung_shim.close()
+        door.keep()
+        assert handler.deleted == ["other", "hung"]
+        spool_del(state, "later")
+        door.keep()
+        assert handler.deleted == ["other", "hung"], "those that come later found no socket"
+    finally:
+        assert door.drain(WAIT)
+
+
+def test_t09_the_file_that_a_hung_shim_writes_is_let_be(state, run, handler, conditions, hung_shim):
+    door = Door(Settings(node_name="n1", run_dir=run, state_dir=state), handler, conditions)
+    door.serve()
+    try:
+        assert (state / "spool" / "hung.del.1.tmp").exists()
+        (run / "cni.sock").unlink()
+        door.keep()
+        assert ask(run) == b"c1", "nor does it keep the socket from being made anew"
+        assert (state / "spool" / "hung.del.1.tmp").exists()
+    finally:
+        assert door.drain(WAIT)

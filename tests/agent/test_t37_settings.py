@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-from terway_edge.core.drift import TOLERATED
+from terway_edge.core.drift import BURST, TOLERATED
 from terway_edge.core.names import link_name
 from terway_edge.core.plans import Sysctl
 from tests.agent.rig import Rig
@@ -111,6 +111,7 @@ def test_t37_who_keeps_switching_is_left_alone_for_a_while_and_told_of(rig):
     path = "ipv4/conf/up0/forwarding"
     for _ in range(TOLERATED + 3):
         rig.kernel.foreign_replace(Sysctl(path, "0"))
+        rig.clock.advance(2 * BURST)
     assert rig.kernel.sysctl(path) == "0"
     rig.clock.advance(2)
     rig.repair.catch_up()

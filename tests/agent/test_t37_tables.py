@@ -7,7 +7,7 @@ import pytest
 from terway_edge.agent.mending import TABLES
 from terway_edge.core.addresses import Prefix
 from terway_edge.core.anti_spoofing import sources_of
-from terway_edge.core.drift import TOLERATED
+from terway_edge.core.drift import BURST, TOLERATED
 from terway_edge.core.models import PortMapping
 from terway_edge.core.ports import Masquerade
 from tests.agent.rig import Rig
@@ -63,6 +63,7 @@ def test_t37_a_fight_is_given_up_until_the_pause_is_over_and_told(rig):
     watch(rig)
     for _ in range(TOLERATED + 2):
         rig.firewall.flush()
+        rig.clock.advance(2 * BURST)
     assert not is_whole(rig)
     rig.clock.advance(2)
     rig.repair.catch_up()

@@ -218,3 +218,15 @@ def test_every_shim_carries_the_mark(shim_paths):
 
 def test_uninstall_of_nothing_is_success(tmp_path):
     assert installer.uninstall(tmp_path / "a", tmp_path / "b") == ()
+
+
+def test_directories_in_the_place_of_our_files_are_none_of_ours(dirs):
+    bin_dir, conf_dir = dirs
+    for directory in (
+        bin_dir / "terway-edge",
+        conf_dir / installer.CONF_NAME,
+        bin_dir / installer.TWIN_HOME / "shim.py",
+    ):
+        directory.mkdir(parents=True)
+    assert installer.uninstall(bin_dir, conf_dir) == ()
+    assert (bin_dir / "terway-edge").is_dir()

@@ -23,6 +23,7 @@ def problem(path, content):
         ("05-b.conflist", {"cniVersion": "1.0.0", "name": "b", "plugins": [BRIDGE, {"type": "portmap"}]}),
         ("05-b.conf", {"cniVersion": "0.3.1", "name": "b", **BRIDGE}),
         ("05-b.json", BRIDGE),
+        ("05-b.conf", b'{"type": "bridge", "name": "\xff"}'),
     ],
 )
 def test_what_runtimes_read(tmp_path, name, content):
@@ -36,6 +37,9 @@ def test_what_runtimes_read(tmp_path, name, content):
         ("05-b.conflist", b'{"name": "b", "plugins": [{"type": "bri', "is not JSON"),
         ("05-b.conf", b"\xff\xfe", "is not JSON"),
         ("05-b.conf", b"[" * 100_000, "is not JSON"),
+        ("05-b.conf", json.dumps(BRIDGE).encode("utf-8-sig"), "is not JSON"),
+        ("05-b.conf", json.dumps(BRIDGE).encode("utf-16"), "is not JSON"),
+        ("05-b.conf", b'{"type": "bridge", "mtu": NaN}', "is not JSON"),
         ("05-b.conf", [BRIDGE], "is no JSON object"),
         ("05-b.conflist", {"plugins": [BRIDGE]}, "has no name"),
         ("05-b.conflist", {"name": "b", "plugins": []}, "has no plugins"),

@@ -166,11 +166,11 @@ class Machine:
         return done.returncode, json.loads(done.stdout) if done.stdout.strip() else None
 
     @contextlib.contextmanager
-    def begin(self, command, pod, conf=CONF):
+    def begin(self, command, pod, conf=CONF, **environ):
         """A shim that was started and got its configuration, for the length of a with-block."""
         shim = subprocess.Popen(
             [*self.entry, "--", str(self.directory / "bin" / "terway-edge")],
-            env=self.shim_environ(command, pod),
+            env=self.shim_environ(command, pod, **environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -150,3 +150,20 @@ def test_t03_a_del_in_the_spool_is_carried_out_even_if_nobody_asks_again(crashes
     del crashes.books[pod]
     crashes.restart()
     crashes.assert_whole()
+
+
+def test_t03_a_shim_that_hangs_as_it_spools_keeps_no_agent_away(crashes):
+    machine = crashes.machine
+    pod, kept = machine.new_pod(), machine.new_pod()
+    assert crashes.add(pod)
+    assert crashes.add(kept)
+    machine.kill()
+    with machine.begin("DEL", pod, TERWAY_EDGE_SHIM_FAILPOINT="spool.created:stop") as shim:
+        until(lambda: Path(f"/proc/{shim.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", "it hangs")
+        machine.start()
+        assert crashes.add(machine.new_pod())
+        shim.send_signal(signal.SIGCONT)
+        assert shim.wait(10) == 0, "the runtime is told of success"
+    del crashes.books[pod]
+    until(lambda: crashes.leases() == crashes.books, "the DEL is carried out, without a restart")
+    crashes.assert_whole()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from terway_edge.core.drift import TOLERATED
 from tests.system.machine import Machine, until
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -80,6 +81,8 @@ def test_t37_a_setting_is_put_right_at_once(shared, path, bad):
         "flush chain inet terway_edge postrouting",
         "flush set inet terway_edge sources4",
         "delete table arp terway_edge",
+        "chain inet terway_edge pod_in { policy drop; }",
+        "table inet terway_edge { flags dormant; }",
     ],
 )
 def test_t37_our_tables_are_put_right_at_once_and_others_left_alone(shared, damage):
@@ -143,8 +146,8 @@ def test_t37_a_fight_over_our_tables_is_told_and_left_and_taken_up_again(shared)
         if tables(shared):
             shared.enter("nft", "flush", "ruleset")
             undone += 1
-    assert undone > 30
-    assert repairs(shared) - before > 30
+    assert undone > TOLERATED, "each burst was mended"
+    assert repairs(shared) - before > TOLERATED
     within(shared, lambda: tables(shared) == good, "the tables are back when nobody takes them any more", 30)
     (told,) = [each for each in shared.ask("status")["conditions"] if each["reason"] == "DatapathFight"]
     assert told["subject"] == "nftables tables terway_edge"

@@ -110,3 +110,14 @@ def test_t64_adds_that_hang_are_abandoned_and_undone(stopped, points):
     assert leases(machine) == {}
     until(lambda: machine.links() == [], "what was half plugged in is gone")
     assert_whole(machine, {}, adds.pods)
+
+
+@pytest.mark.full
+def test_t64_an_agent_that_hangs_while_it_starts_ends_before_it_is_killed(stopped, points):
+    machine = stopped
+    points.write("socket.listen.after pause *")
+    machine.start(wait=False)
+    points.wait_for(("socket.listen.after", 1))
+    machine.signal(signal.SIGTERM)
+    assert machine.wait(29) == 1
+    assert "not at an end 26 s after the signal" in machine.log.read_text()
