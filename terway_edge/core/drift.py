@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from math import inf
 
 WINDOW = 60.0  # seconds in which repairs are counted
-TOLERATED = 100  # repairs of one item in a window that are no fight yet: one `ip route flush` may well cause thirty
+TOLERATED = 20  # bursts of repairs of one item in a window that are no fight yet
+BURST = 0.1  # seconds from its first repair: `ip route flush` starts over until it finds nothing, thirty times or so
 BACK_OFF_MAX = 60.0
 
 
 @dataclass(slots=True)
 class _Record:
     first: float
-    repairs: int = 0
+    burst: float = -inf  # when the latest began
+    bursts: int = 0
     next_at: float = 0.0
     refused: bool = False
 
 
 class Fights:
     """Decides for each item whether to mend it now. An item undone again and again is mended ever less often.
+
+    Repairs are counted by bursts, so that a flush which races with them is no fight; a burst has an end even if repairs
+    go on, so that who never pauses is found out after TOLERATED x BURST.
 
     Asked from several threads: whoever iterates works on a copy, and nothing minds an item that went meanwhile.
     """
@@ -35,9 +41,11 @@ class Fights:
         if now < record.next_at:
             record.refused = True
             return False
-        record.repairs += 1
-        if record.repairs > TOLERATED:
-            record.next_at = now + min(2.0 ** (record.repairs - TOLERATED), BACK_OFF_MAX)
+        if now - record.burst >= BURST:
+            record.burst = now
+            record.bursts += 1
+            if record.bursts > TOLERATED:
+                record.next_at = now + min(2.0 ** (record.bursts - TOLERATED), BACK_OFF_MAX)
         return True
 
     def is_due(self, now: float) -> bool:
@@ -51,4 +59,4 @@ class Fights:
         """Items that another process keeps undoing; those left alone for a window are forgotten."""
         for item in [i for i, r in list(self._records.items()) if now - max(r.first, r.next_at) > WINDOW]:
             self._records.pop(item, None)
-        return [item for item, record in list(self._records.items()) if record.repairs > TOLERATED]
+        return [item for item, record in list(self._records.items()) if record.bursts > TOLERATED]

@@ -71,9 +71,9 @@ class HostPorts:
         """Take over from a former process: exactly the ports of these leases are open. Raises KernelError; what is
         not as it should be after that is for mend()."""
         with self._lock:
-            having = [lease for lease in leases if lease.sandbox.ports]
-            steered = self._steered() if having else set()
-            self._open = {lease.key: (lease, forwards_of(lease, steered)) for lease in having}
+            # Before the kernel is asked: whatever it answers, these ports are taken, and mend() opens them.
+            self._open = {lease.key: (lease, forwards_of(lease, ())) for lease in leases if lease.sandbox.ports}
+            self._steer()
             self._firewall.set_forwards(self._wanted())
 
     def check(self, lease: Lease) -> list[Discrepancy]:
@@ -90,6 +90,7 @@ class HostPorts:
         with self._lock:
             if not self._open:
                 return []
+            self._steer()
             wanted, found = self._wanted(), self._firewall.forwards()
             if found == wanted:
                 return []
@@ -109,6 +110,14 @@ class HostPorts:
                     raise Conflict(
                         f"hostPort {mapping} is open for {_name(other.sandbox)}; give one of the two pods another port"
                     )
+
+    def _steer(self) -> None:
+        """Look which pods rules steer: those of a new process may have been gone when it began, and be back. Who was
+        steered once stays so, for the rules may be gone just now. Raises KernelError."""
+        if self._open:
+            before = {each.to for _, forwards in self._open.values() for each in forwards if each.masquerade}
+            steered = self._steered() | before
+            self._open = {key: (lease, forwards_of(lease, steered)) for key, (lease, _) in self._open.items()}
 
     def _steered(self) -> set[Address]:
         """Addresses of pods that rules send out by links of their own."""

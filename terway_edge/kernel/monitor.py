@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from errno import EAGAIN, EINTR, ENOBUFS
 
+from terway_edge.core.errors import EdgeError
 from terway_edge.core.plans import Link, Where
 from terway_edge.core.ports import Happening, KernelEvent
 from terway_edge.kernel import filter
@@ -153,7 +154,11 @@ class Monitor:
                     break
                 if error.errno not in (ENOBUFS, EINTR):
                     raise
-        self._look()
+        try:
+            self._look()
+        except (EdgeError, OSError) as error:  # OSError: this process has no descriptor left
+            _log.warning("events were lost and links cannot be looked at, any news of one counts: %s", error)
+            self._interpreter.see(())
         self._tell(KernelEvent(Happening.OVERRUN))
 
     def _read(self, data: bytes) -> None:

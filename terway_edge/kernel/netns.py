@@ -96,11 +96,12 @@ def _open(netns: Netns) -> tuple[int, Identity]:
 def inside(descriptor: int, work: Callable[[], Result]) -> Result:
     """Run `work` with the calling thread in the namespace, then bring the thread back.
 
-    Raises KernelError if the namespace cannot be entered, Bug if the thread cannot come back: it is then unusable.
+    Raises KernelError if the namespace cannot be entered, or no descriptor is left for the way back; Bug if the thread
+    cannot come back: it is then unusable.
     """
     if _astray.is_set:
         raise Bug("this thread is lost in a foreign network namespace; restart the agent")
-    home = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
+    home = _home()
     try:
         _enter(descriptor)
         try:
@@ -113,17 +114,24 @@ def inside(descriptor: int, work: Callable[[], Result]) -> Result:
         os.close(home)
 
 
+def _home() -> int:
+    try:
+        return os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _failed("cannot open the agent's own network namespace", error) from error
+
+
 def _enter(descriptor: int) -> None:
     try:
         reach("netns.enter.before")
         _setns(descriptor)
     except OSError as error:
-        number = error.errno or 0
-        raise KernelError(
-            f"cannot enter the network namespace: {errorcode.get(number, number)}: {error.strerror};"
-            " the agent needs CAP_SYS_ADMIN",
-            errno=number,
-        ) from error
+        raise _failed("cannot enter the network namespace", error, "; the agent needs CAP_SYS_ADMIN") from error
+
+
+def _failed(what: str, error: OSError, advice: str = "") -> KernelError:
+    number = error.errno or 0
+    return KernelError(f"{what}: {errorcode.get(number, number)}: {error.strerror}{advice}", errno=number)
 
 
 def _return(home: int) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 
 from terway_edge.core.errors import KernelError
 from terway_edge.core.ports import Forward, Masquerade, Source
@@ -68,11 +69,13 @@ class NftFirewall:
             self._elements = None
             if elements and (self._is_damaged or not self._chains):
                 self._write_chains()
+                before = self._read()
             if self._change(before, elements):
                 # Others changed the table. What it is now decides; they hardly do it twice in a row.
                 before = self._read()
                 if elements - before:
                     self._write_chains()
+                    before = self._read()
                 if refusals := self._change(before, elements):
                     raise KernelError(f"ports of pods: {refusals[0]}", errno=refusals[0].errno)
             self._elements = elements
@@ -126,7 +129,7 @@ class NftFirewall:
 
     def _write_masquerade(self, wanted: Masquerade) -> None:
         script = masquerade_script(wanted)
-        nft_program.run(script)
+        nft_program.run_anyhow(script, partial(nft_program.clearance, MASQUERADE[:1], MASQUERADE[1:]))
         self._wanted, self._masquerade = wanted, _written(MASQUERADE, script.count(" masquerade fully-random"))
 
     def _drop_masquerade(self) -> None:
@@ -140,7 +143,7 @@ class NftFirewall:
         self._wanted, self._masquerade = None, {}
 
     def _write_chains(self) -> None:
-        nft_program.run(nft_ports.SCRIPT)
+        nft_program.run_anyhow(nft_ports.SCRIPT, partial(nft_program.clearance, nft_ports.CHAINS, nft_ports.SETS))
         self._chains = _written(nft_ports.CHAINS, nft_ports.RULES)
         self._is_damaged = not self._chains
 
@@ -196,6 +199,6 @@ def _written(names: Collection[str], rules: int) -> dict[str, str]:
 
 
 def _part(names: Collection[str]) -> dict[str, str]:
-    """What is there of these chains and sets, as nft prints it."""
-    there: Mapping[str, str] = nft_program.blocks(nft_program.listing())
+    """What is in force of these chains and sets, as nft prints it."""
+    there: Mapping[str, str] = nft_program.in_force(nft_program.listing())
     return {name: there[name] for name in names if name in there}

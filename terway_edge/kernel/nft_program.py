@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from shutil import which
 
 from terway_edge.core.errors import KernelError
@@ -20,12 +20,26 @@ writers: deque[int] = deque(maxlen=16)
 """Process numbers of the last runs that changed something, which notifications carry as port ids."""
 
 _BLOCK = re.compile(r"^\t(?:set|map|chain) (\S+) \{\n.*?^\t\}$", re.DOTALL | re.MULTILINE)
+_DORMANT = re.compile(r"^\tflags .*\bdormant\b", re.MULTILINE)
 
 
 def run(script: str) -> None:
     """Carry out a script, all of it or nothing. Raises KernelError, ENOENT if the program is missing."""
     _nft("-f", "-", script=script)
     reach("nft.run.after")
+
+
+def run_anyhow(script: str, clearance: Callable[[], str]) -> None:
+    """As run(), of a script that nft may refuse for what others made of our table: then it is run after the script
+    that `clearance` gives, and what that deletes is not there for a moment."""
+    try:
+        run(script)
+    except KernelError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # A transaction that wakes a table must not make a base chain (Linux 6.9).
+        run(f"add table inet {TABLE}\n")
+        run(clearance() + script)
 
 
 def is_installed() -> bool:
@@ -40,6 +54,20 @@ def listing(family: str = "inet") -> str:
 def blocks(listed: str) -> dict[str, str]:
     """The text of each set, map and chain of a listing, by name."""
     return {match[1]: match[0] for match in _BLOCK.finditer(listed)}
+
+
+def in_force(listed: str) -> dict[str, str]:
+    """The same, of a table that is awake: `flags dormant` unhooks the chains of one that looks as before."""
+    return {} if _DORMANT.search(listed) else blocks(listed)
+
+
+def clearance(chains: Iterable[str], sets: Iterable[str]) -> str:
+    """The script that deletes what is there of these chains, sets and maps of the inet family."""
+    there = blocks(listing())
+    found = [name for name in chains if name in there]
+    lines = [f"{verb} chain inet {TABLE} {name}" for verb in ("flush", "delete") for name in found]
+    lines += [f"delete {there[name].split()[0]} inet {TABLE} {name}" for name in sets if name in there]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def rule_count(listed: Iterable[str]) -> int:

@@ -47,20 +47,21 @@ table arp {TABLE} {{
   set senders {{ typeof iifname . arp saddr ether . arp saddr ip; }}
 }}
 """
-_MAKE_CHAINS = f"""\
-table inet {TABLE} {{
-  chain pod {{ }}
-  chain pod_in {{ type filter hook prerouting priority raw; }}
+# The base chain is made anew, so that its policy, hook and priority are ours: what is added may be deleted.
+_MAKE_CHAINS = "".join(
+    f"""\
+add table {family} {TABLE}
+add chain {family} {TABLE} pod
+add chain {family} {TABLE} pod_in
+flush chain {family} {TABLE} pod
+flush chain {family} {TABLE} pod_in
+delete chain {family} {TABLE} pod_in
+table {family} {TABLE} {{
+  chain pod_in {{ type filter hook {hook}; }}
 }}
-table arp {TABLE} {{
-  chain pod {{ }}
-  chain pod_in {{ type filter hook input priority filter; }}
-}}
-flush chain inet {TABLE} pod
-flush chain inet {TABLE} pod_in
-flush chain arp {TABLE} pod
-flush chain arp {TABLE} pod_in
 """
+    for family, hook in (("inet", "prerouting priority raw"), ("arp", "input priority filter"))
+)
 # Options and type 0 routing headers choose a packet's way (RFC 5095, RFC 7126); ports 68 and 546 are those of DHCP's
 # clients. A neighbour advertisement has its target 8 bytes into ICMPv6 (RFC 4861, section 4.4). Multicast listeners
 # without a link-local address report from the unspecified one: every kernel does, and no router heeds it (RFC 3810,
@@ -93,12 +94,6 @@ table arp {TABLE} {{
   }}
 }}
 """
-_DROP = [
-    *(f"delete chain inet {TABLE} {name}" for name in ("pod_in", "pod")),
-    *(f"delete set inet {TABLE} {name}" for name in SETS[NFPROTO_INET]),
-    f"delete table arp {TABLE}",
-]
-
 _NAME = Struct("16s6sxx")  # an interface's name and a MAC
 
 
@@ -119,7 +114,7 @@ class NftSources:
             is_whole = self._is_whole()
             if not is_whole:
                 # With elements before rules no legal packet is dropped, whatever is there already.
-                nft_program.run(_MAKE_SETS)
+                nft_program.run_anyhow(_MAKE_SETS, _clearance)
             before, after = self._read(), _elements(wanted)
             if before != after:
                 self._change(before - after, after - before)
@@ -162,7 +157,7 @@ class NftSources:
 
     def _drop(self) -> None:
         if self._chains or (nft_program.is_installed() and _is_there()):
-            nft_program.run("\n".join([_MAKE_SETS + _MAKE_CHAINS, *_DROP, ""]))
+            nft_program.run(_clearance())
             if not nft_program.blocks(nft_program.listing()):
                 nft_program.run(f"delete table inet {TABLE}\n")
         self._chains = {}
@@ -201,6 +196,12 @@ def _source(element: Element) -> Source:
     return Source(name.rstrip(b"\0").decode(errors="replace"), mac, Address.unpack(element.key[_NAME.size :]))
 
 
+def _clearance() -> str:
+    """Deletes what is there of this part."""
+    script = nft_program.clearance(reversed(CHAINS["inet"]), SETS[NFPROTO_INET])
+    return script + (f"delete table arp {TABLE}\n" if nft_program.listing("arp") else "")
+
+
 def _is_there() -> bool:
     """Whether anything of this part is."""
     names = {*CHAINS["inet"], *SETS[NFPROTO_INET]}
@@ -211,6 +212,6 @@ def _chains() -> dict[str, str]:
     """Our chains as nft prints them, by family and name."""
     found: dict[str, str] = {}
     for family, names in CHAINS.items():
-        there = nft_program.blocks(nft_program.listing(family))
+        there = nft_program.in_force(nft_program.listing(family))
         found |= {f"{family} {name}": there[name] for name in names if name in there}
     return found

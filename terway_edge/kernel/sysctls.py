@@ -58,19 +58,24 @@ def deviates(sysctl: Sysctl, root: Path = ROOT) -> bool:
     """Whether `write` would change something; False if there is no such file. Raises as `write`."""
     _refuse_strangers(sysctl, root)
     try:
-        descriptor = os.open(f"{root}/{sysctl.path}", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        found = _read(f"{root}/{sysctl.path}")
+    except FileNotFoundError:  # its link may go while it is open
         return False
-    try:
-        found = os.pread(descriptor, 4096, 0).decode().strip()
-    finally:
-        os.close(descriptor)
     return found == sysctl.when if sysctl.when else found != sysctl.value
 
 
 def _refuse_strangers(sysctl: Sysctl, root: Path) -> None:
-    if ".." in sysctl.path.split("/") or "\0" in sysctl.path:
+    # An empty part would make the rest an absolute path, where a directory is open already.
+    if {"", ".."} & set(sysctl.path.split("/")) or "\0" in sysctl.path:
         raise Refused(f"sysctl {sysctl.path!r} is not below {root}")
+
+
+def _read(path: str) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(descriptor, 4096, 0).decode().strip()
+    finally:
+        os.close(descriptor)
 
 
 def _write(sysctl: Sysctl, path: str, directory: int | None = None) -> None:

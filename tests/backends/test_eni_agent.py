@@ -21,7 +21,7 @@ from terway_edge.backends.ens_eni import EnsEni
 from terway_edge.backends.terway import Terway
 from terway_edge.core.anti_spoofing import SourceGuard
 from terway_edge.core.cloud import AddressWish, CloudAccess, Limits
-from terway_edge.core.drift import TOLERATED
+from terway_edge.core.drift import BURST, TOLERATED
 from terway_edge.core.errors import Retry
 from terway_edge.core.host_ports import HostPorts
 from terway_edge.core.models import Bandwidth, Lease, Report, RouteSet, Sandbox, Selection, StopReason
@@ -187,6 +187,7 @@ def test_a_fight_about_a_rule_is_given_up_for_a_while_and_told(agent: Agent, pod
     rule = pod_rules(pods[0].lease.addresses, link_of(pods[0].lease))[0]
     for _ in range(TOLERATED + 3):
         agent.kernel.foreign_remove(rule)
+        agent.harness.clock.advance(2 * BURST)
     assert rule not in agent.rules
     agent.harness.clock.advance(2)
     agent.repair.catch_up()
@@ -200,6 +201,7 @@ def test_a_fight_about_an_eni_is_given_up_for_a_while_and_told(agent: Agent, pod
     table = table_of(LINKS[0])
     for _ in range(TOLERATED + 3):
         agent.kernel.flush_routes(table=table)
+        agent.harness.clock.advance(2 * BURST)
     assert agent.kernel.dump(FibRoute, Where(table=table, family=4)) == []
     assert agent.reasons == {"LinkFight"}
     agent.repair.audit()

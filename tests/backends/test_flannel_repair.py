@@ -10,7 +10,7 @@ import pytest
 from terway_edge.backends.flannel_route import FlannelRoute
 from terway_edge.backends.flannel_route.fib import QUIET
 from terway_edge.core.addresses import Address, Prefix
-from terway_edge.core.drift import TOLERATED, WINDOW
+from terway_edge.core.drift import BURST, TOLERATED, WINDOW
 from terway_edge.core.models import RouteSet, StopReason
 from terway_edge.core.plans import PROTO, Change, FibRoute, Verb, Where
 from terway_edge.core.ports import Severity
@@ -127,6 +127,7 @@ def test_a_fight_is_reported_and_backed_off_from_and_ends(harness, steal):
     whole = via_routes(harness)
     for _ in range(TOLERATED + 2):
         steal()
+        harness.clock.advance(2 * BURST)
     assert via_routes(harness) < whole, "while backing off, the route is left to the other process"
     (condition,) = harness.hooks.report(NAME).conditions
     assert condition.reason == "RouteFight"

@@ -1,9 +1,20 @@
 """Fights: mend at once, unless somebody keeps undoing it; then ever more slowly, and say so."""
 
+from itertools import pairwise
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terway_edge.core.drift import BACK_OFF_MAX, TOLERATED, WINDOW, Fights
+from terway_edge.core.drift import BACK_OFF_MAX, BURST, TOLERATED, WINDOW, Fights
+
+FLUSH = 30  # repairs, each undone a moment later, until `ip route flush` finds nothing more
+
+
+def undone(fights, every, until):
+    """The moments of repairs while somebody undoes the route this often."""
+    times = (number * every for number in range(int(until / every)))
+    return [now for now in times if fights.may_repair("route", now)]
 
 
 def test_the_first_repairs_come_at_once_and_are_no_fight():
@@ -12,26 +23,42 @@ def test_the_first_repairs_come_at_once_and_are_no_fight():
     assert fights.fought_over(float(TOLERATED)) == []
 
 
-def test_an_item_undone_again_and_again_is_mended_ever_less_often():
+def test_a_burst_of_repairs_counts_once():
     fights = Fights()
-    mended = [now / 10 for now in range(3000) if fights.may_repair("route", now / 10)]  # undone ten times a second
-    gaps = [
-        round(later - earlier, 1) for earlier, later in zip(mended[TOLERATED:], mended[TOLERATED + 1 :], strict=False)
-    ]
-    assert gaps == sorted(gaps)
-    assert gaps[0] >= 2
+    for flush in range(TOLERATED):
+        assert all(fights.may_repair("route", flush + repair * BURST / FLUSH) for repair in range(FLUSH))
+    assert fights.fought_over(float(TOLERATED)) == []
+    assert fights.may_repair("route", float(TOLERATED))
+    assert fights.fought_over(float(TOLERATED)) == ["route"]
+    assert not fights.may_repair("route", TOLERATED + BURST / 2), "of a fight not even a burst is mended"
+
+
+@pytest.mark.parametrize("pause", [0.0002, 0.01, 0.09, 0.11, 0.5, 1, 2.9])
+def test_a_fight_is_found_out_at_any_pace(pause):
+    mended = undone(fights := Fights(), pause, 2 * WINDOW)
+    assert fights.fought_over(2 * WINDOW) == ["route"]
+    told = max(now for now in mended if now <= TOLERATED * max(2 * BURST, pause))
+    assert [now for now in mended if told < now < told + 2] == [], "the first pause"
+    assert len([now for now in mended if now > told]) <= 6, "after 2, 4, 8, 16, 32 and 60 s"
+
+
+def test_an_item_undone_again_and_again_is_mended_ever_less_often():
+    mended = undone(fights := Fights(), 0.2, 300)
+    late = mended[TOLERATED:]
+    gaps = [round(later - earlier, 1) for earlier, later in pairwise(late)]
+    assert gaps == [2, 4, 8, 16, 32, 60, 60, 60]
     assert gaps[-1] == BACK_OFF_MAX
-    assert len(mended) <= TOLERATED + 9  # 2, 4, 8, 16, 32 and then every 60 s
     assert fights.fought_over(300.0) == ["route"]
 
 
 def test_what_was_left_broken_is_due_once_when_the_back_off_is_over():
-    fights = Fights()
-    while fights.may_repair("route", 0.0):
-        assert not fights.is_due(0.0)
-    assert not fights.is_due(1.9)
-    assert fights.is_due(2.0)
-    assert not fights.is_due(2.0)
+    fights, now = Fights(), 0.0
+    while fights.may_repair("route", now):
+        assert not fights.is_due(now)
+        now += 1
+    assert not fights.is_due(now + 0.9)
+    assert fights.is_due(now + 1)
+    assert not fights.is_due(now + 1)
 
 
 def test_a_fight_that_is_over_is_forgotten():
@@ -43,7 +70,7 @@ def test_a_fight_that_is_over_is_forgotten():
     assert fights.may_repair("route", 500.0)
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 20)), max_size=40))
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 20) | st.floats(0, 2 * BURST)), max_size=80))
 def test_a_fight_over_one_item_slows_no_other(undone):
     together, alone, now = Fights(), Fights(), 0.0
     for item, pause in undone:

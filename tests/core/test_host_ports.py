@@ -218,6 +218,47 @@ def test_the_firewall_always_says_what_the_open_leases_say(steps):
         assert world.firewall.forwards() == {f for lease in leases.values() for f in forwards_of(lease, ())}
 
 
+def test_rules_that_were_gone_when_a_new_process_began_count_when_they_are_back_and_while_they_are_gone_again(world):
+    world.ports.restore([lease_of("web", WEB)])
+    rule = Rule(2048, 1010, src=POD4.host)
+    world.kernel.foreign_add(rule)
+    steered = {(POD4, True), (POD6, False)}
+    for act in (world.kernel.foreign_remove, world.kernel.foreign_add):
+        world.ports.mend()
+        assert {(forward.to, forward.masquerade) for forward in world.firewall.forwards()} == steered
+        act(rule)
+
+
+class MuteKernel(FakeKernel):
+    """Whose lists change while they are read."""
+
+    is_mute = True
+
+    def dump(self, kind, *where):
+        if self.is_mute:
+            raise KernelError("the list changed 20 times while it was read", errno=errno.EINTR)
+        return super().dump(kind, *where)
+
+
+def test_a_new_process_without_ports_looks_at_no_rules():
+    ports = HostPorts(MuteKernel(), MemoryFirewall())
+    ports.restore([lease_of("plain")])
+    assert ports.mend() == []
+
+
+def test_a_new_process_that_cannot_see_rules_has_its_ports_taken_and_opens_them_later():
+    kernel, firewall = MuteKernel(), MemoryFirewall()
+    ports = HostPorts(kernel, firewall)
+    with pytest.raises(KernelError):
+        ports.restore([lease_of("web", WEB)])
+    with pytest.raises(Conflict):
+        ports.refuse_taken(lease_of("other", WEB).sandbox)
+    kernel.is_mute = False
+    kernel.foreign_add(Rule(2048, 1010, src=POD4.host))
+    assert len(ports.mend()) == 2
+    assert {(forward.to, forward.masquerade) for forward in firewall.forwards()} == {(POD4, True), (POD6, False)}
+
+
 def test_a_new_process_knows_which_pods_are_steered_by_rules_of_ours(world):
     """A rule for all of a network, or of somebody else, steers no pod."""
     world.kernel.foreign_add(Rule(512, 254, dst=POD4.host))

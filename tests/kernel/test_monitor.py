@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import statistics
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -15,7 +18,11 @@ from terway_edge.core.errors import KernelError
 from terway_edge.core.names import link_name
 from terway_edge.core.plans import HOST, Change, FibRoute, Link, LinkSetting, Neighbour, Plan, Rule, Step, Verb
 from terway_edge.core.ports import Happening, KernelEvent
-from terway_edge.kernel import LinuxKernel
+from terway_edge.kernel import LinuxKernel, monitor
+from terway_edge.kernel.departing import Departing
+from terway_edge.kernel.monitor import Monitor
+from terway_edge.kernel.netns import open_netns
+from terway_edge.kernel.sockets import HostSockets
 from tests.kernel.conftest import UPLINK
 from tests.kernel.pods import pod
 
@@ -174,6 +181,44 @@ def test_lost_events_are_told(real_world, stranger, eventually):
     finally:
         go.set()
         subscription.close()
+
+
+class ShortSockets(HostSockets):
+    """Of a process that has run out of descriptors, or of a kernel whose links change all the time."""
+
+    is_short = False
+
+    def lend(self):
+        if self.is_short:
+            raise KernelError("cannot open a netlink socket", errno=errno.EMFILE)
+        return super().lend()
+
+
+def test_lost_events_are_told_if_links_cannot_be_looked_at_and_the_watch_goes_on(
+    real_world, stranger, eventually, monkeypatch
+):
+    monkeypatch.setattr(monitor, "RECEIVE_BUFFER", 4096)
+    netns = open_netns(f"/run/netns/{real_world._host}")
+    started, go, seen = threading.Event(), threading.Event(), Listener()
+
+    def listener(event: KernelEvent) -> None:
+        seen(event)
+        started.set()
+        go.wait(30)
+
+    with closing(ShortSockets(netns)) as sockets, closing(Monitor(sockets, Departing())) as watch:
+        watch.listen(listener)
+        sockets.is_short = True
+        try:
+            change(stranger, Verb.ADD, *routes(200))
+            assert started.wait(5)
+        finally:
+            go.set()
+        eventually(lambda: Happening.OVERRUN in seen.happenings())
+        before = len(seen.events)
+        real_world.set_link("spare0", up=False)
+        eventually(lambda: any(isinstance(e.item, Link) and e.item.name == "spare0" for e in seen.events[before:]))
+    os.close(netns)
 
 
 def test_listener_that_fails_is_called_again(real_world, stranger, eventually, caplog):

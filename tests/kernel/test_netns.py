@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 
 import pytest
@@ -114,6 +115,23 @@ def test_thread_comes_back_after_a_mistake(real_world):
         assert current() == home
     finally:
         os.close(descriptor)
+
+
+@pytest.mark.root
+def test_nobody_goes_without_a_way_back(real_world):
+    descriptor = open_netns(real_world.create_netns())
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(descriptor)
+    os.close(free)
+    before = current()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        with pytest.raises(KernelError, match="own network namespace: EMFILE"):
+            inside(descriptor, current)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        os.close(descriptor)
+    assert current() == before
 
 
 @pytest.mark.root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from terway_edge.core.plans import Sysctl
 from terway_edge.kernel.linux import LinuxKernel
 from terway_edge.kernel.netns import inside, open_netns
 from terway_edge.kernel.sysctls import ROOT, HostSysctls, deviates, write
+
+COME_AND_GO = "link add gone0 type bridge\nlink delete gone0\n"
 
 
 @pytest.mark.parametrize(("before", "when", "after"), [("0\n", "", "1\n"), ("0\n", "0", "1\n"), ("2\n", "0", "2\n")])
@@ -23,7 +26,7 @@ def test_a_value_is_written_where_it_is_mounted(tmp_path: Path, before: str, whe
     assert file.read_text() == after
 
 
-@pytest.mark.parametrize("path", ["../kernel/panic", "ipv4/../../kernel/panic", "ipv4/x\0"])
+@pytest.mark.parametrize("path", ["../kernel/panic", "ipv4/../../kernel/panic", "ipv4/x\0", "/ipv4/x", "ipv4//x"])
 def test_a_path_that_leads_elsewhere_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(Refused, match=f"is not below {tmp_path}"):
         write(Sysctl(path, "1"), tmp_path)
@@ -50,8 +53,21 @@ def test_the_hosts_are_written_in_its_namespace_whatever_the_threads_is(real_wor
 
 
 def test_a_path_that_leads_elsewhere_is_refused_on_the_host_too(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=f"is not below {tmp_path}"):
-        HostSysctls(-1, tmp_path).write(Sysctl("../kernel/panic", "1"))
+    for path in ("../kernel/panic", f"ipv4/{tmp_path}/elsewhere"):
+        with pytest.raises(Refused, match=f"is not below {tmp_path}"):
+            HostSysctls(-1, tmp_path).write(Sysctl(path, "1"))
+
+
+@pytest.mark.root
+def test_a_link_that_goes_while_its_settings_are_read_deviates_from_nothing(real_world) -> None:
+    churn = threading.Thread(target=real_world.run, args=("ip", "-batch", "-"), kwargs={"text": 25 * COME_AND_GO})
+    churn.start()
+    wanted = [Sysctl("ipv4/conf/gone0/forwarding", value) for value in ("0", "1")]
+    looks = 0
+    while churn.is_alive():
+        looks += bool(real_world.kernel.deviations(wanted))
+    churn.join()
+    assert looks, "it was there now and then"
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,83 @@ def test_t37_what_others_do_to_our_tables_is_told_at_once(nft_world, eventually,
         assert time.monotonic() - began < 1.0
 
 
+def picture(world):
+    listed = [world.nft("-s", "list", "table", family, "terway_edge") for family in ("inet", "arp")]
+    return [sorted(each.splitlines()) for each in listed]
+
+
+CHANGED = {
+    "a policy that drops": "chain inet terway_edge pod_in { policy drop; }",
+    "a policy that drops ARP": "chain arp terway_edge pod_in { policy drop; }",
+    "a table that sleeps": "table inet terway_edge { flags dormant; }",
+    "a table that sleeps, of ARP": "table arp terway_edge { flags dormant; }",
+    "another priority": "delete chain inet terway_edge pod_in; add chain inet terway_edge pod_in"
+    " { type filter hook prerouting priority 77; }",
+    "another hook": "delete chain arp terway_edge pod_in; add chain arp terway_edge pod_in"
+    " { type filter hook output priority 0; }",
+    "a set of another type": "flush chain inet terway_edge pod; delete set inet terway_edge sources4;"
+    " add set inet terway_edge sources4 { type ipv4_addr; }",
+    "a map of another type": "flush chain inet terway_edge port; delete map inet terway_edge ports4;"
+    " add map inet terway_edge ports4 { type inet_service : ipv4_addr; }",
+    "a set of masquerading of another type": "flush chain inet terway_edge postrouting;"
+    " delete set inet terway_edge pods4; add set inet terway_edge pods4 { type inet_service; }",
+    "another priority of ports": "delete chain inet terway_edge port_in; add chain inet terway_edge port_in"
+    " { type nat hook prerouting priority 77; }",
+}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("change", CHANGED)
+def test_t37_tables_that_others_changed_become_as_they_were(nft_world, change):
+    """Neither is a change taken for what was wanted, nor does it keep ours out for ever."""
+    firewall = nft_world.firewall
+    fill(firewall)
+    good = picture(nft_world)
+    nft_world.nft(CHANGED[change])
+    changed = picture(nft_world)
+    assert changed != good
+    is_mended = firewall.mend_masquerade()
+    assert is_mended or (firewall.sources(), firewall.forwards()) != ({FOUR}, {PORT})
+    fill(firewall)
+    assert picture(nft_world) == good
+    assert (firewall.sources(), firewall.forwards(), firewall.mend_masquerade()) == ({FOUR}, {PORT}, False)
+
+
+@pytest.mark.root
+def test_t37_a_chain_of_others_that_leads_to_ours_keeps_nothing_from_being_mended(nft_world):
+    fill(nft_world.firewall)
+    nft_world.nft("add chain inet terway_edge theirs; add rule inet terway_edge theirs jump pod")
+    nft_world.nft("flush chain inet terway_edge pod")
+    fill(nft_world.firewall)
+    assert nft_world.firewall.sources() == {FOUR}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("part", ["masquerading", "ports"])
+def test_t37_each_part_wakes_a_table_that_sleeps(nft_world, part):
+    firewall = nft_world.firewall
+    mend = firewall.mend_masquerade if part == "masquerading" else lambda: firewall.set_forwards([PORT])
+    firewall.set_masquerade(ALL if part == "masquerading" else None)
+    firewall.set_forwards([PORT] if part == "ports" else [])
+    good = nft_world.nft("-s", "list", "ruleset")
+    nft_world.nft(CHANGED["a table that sleeps"])
+    assert firewall.forwards() == frozenset()
+    mend()
+    assert sorted(nft_world.nft("-s", "list", "ruleset").splitlines()) == sorted(good.splitlines())
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("change", CHANGED)
+def test_t37_anti_spoofing_can_be_switched_off_whatever_others_made_of_it(nft_world, change):
+    firewall = nft_world.firewall
+    fill(firewall)
+    nft_world.nft(CHANGED[change])
+    firewall.set_sources(None)
+    listed = nft_world.nft("list", "table", "inet", "terway_edge")
+    assert "sources4" not in listed
+    assert "pod_in" not in listed
+
+
 @pytest.mark.root
 def test_t37_what_others_change_between_our_write_and_our_look_is_not_taken_for_ours(nft_world, tmp_path, monkeypatch):
     nft = shutil.which("nft")
