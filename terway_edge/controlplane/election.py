@@ -57,6 +57,11 @@ class Election:
         """As the leader wrote them last."""
         return self._seen.notes if self._seen else {}
 
+    @property
+    def term(self) -> tuple[int, str]:
+        """What all renewals of one holder have in common, and no two times of holding."""
+        return (self._seen.transitions, self._seen.acquired) if self._seen else (0, "")
+
     def leads(self, now: float) -> bool:
         return now < self.until
 

@@ -47,6 +47,10 @@ class _Sink:
     def __init__(self, mirror: Mirror[Any], changed: Callable[[], None]) -> None:
         self._mirror, self._changed = mirror, changed
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._mirror.names()
+
     def listed(self, items: list[Item]) -> None:
         self._tell(self._mirror.replace(items))
 

@@ -39,6 +39,11 @@ class Leadership:
         return self._election.until - self._now()
 
     @property
+    def term(self) -> tuple[int, str]:
+        """Another one once somebody else led in between, be it unnoticed."""
+        return self._election.term
+
+    @property
     def notes(self) -> Mapping[str, str]:
         return self._election.notes
 

@@ -68,13 +68,15 @@ class ControlPlane:
         leadership = Leadership(hurried, Election(self.identity, self._terms), now, time.time)
         self.gauges.follow(leadership, now)
         reign: asyncio.Task[None] | None = None
+        term = leadership.term
         try:
             while not ended.is_set():
                 await leadership.turn()
-                if reign is not None and (reign.done() or not leadership.leads):
+                if reign is not None and (reign.done() or not leadership.leads or leadership.term != term):
                     await _over(reign)
                     reign = None
                 if reign is None and leadership.leads:
+                    term = leadership.term
                     reign = asyncio.create_task(self._reign(transport, leadership))
                 await _sleep(ended, self._terms.retry * random.uniform(1.0, 1.2))
         finally:
@@ -83,7 +85,7 @@ class ControlPlane:
             await leadership.resign()
 
     async def _reign(self, transport: Transport, leadership: Leadership) -> None:
-        queue, to_write, begin = EventQueue(time.time), asyncio.Event(), asyncio.Event()
+        queue, to_write, begin = EventQueue(time.time, self._clock.now), asyncio.Event(), asyncio.Event()
         begin.set()
         api = LeadersApi(HurriedApi(transport, lambda: max(leadership.left, 0.0)), lambda: leadership.left)
         around = Surroundings(api, leadership, ApiEvents(queue, to_write), self._clouds, self._clock, time.time)

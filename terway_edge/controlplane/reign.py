@@ -72,6 +72,10 @@ class Reign:
                     await asyncio.sleep(self._timing.wait(pause, asked))
                     pause = min(pause * 2, self._timing.longest_pause)
                     continue
+                except Exception:  # a mistake of ours: the others go on, and nothing is listed anew for it
+                    self.failures[controller.name] += 1
+                    log.exception("%s: this should not happen, it is tried again", controller.name)
+                    wait = self._timing.longest_pause
             await _either(news, wait)
             await asyncio.sleep(COALESCE)
 

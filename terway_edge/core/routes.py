@@ -22,11 +22,42 @@ CROSS_DOMAIN = "cross-domain"
 
 
 class _Surroundings(NamedTuple):
-    """Prefixes reachable without a router, the gateway per family, and what may be aggregated."""
+    """The LAN this node is in, prefixes reachable without a router, the gateway per family, what may be aggregated."""
 
+    lan: str
     on_link: tuple[Prefix, ...]
     gateways: Mapping[int, Address]
     edge_cidrs: tuple[Prefix, ...]
+
+
+class _Found(NamedTuple):
+    """The way to one pod CIDR, and what is to be told of it."""
+
+    prefix: Prefix
+    route: Route | None
+    condition: Condition | None = None
+
+
+class RouteMemory:
+    """The ways that were found to each member, kept while this node's surroundings are the same: of thousands of
+    members one changes at a time, and routes that stay are the same objects."""
+
+    def __init__(self) -> None:
+        self._around: _Surroundings | None = None
+        self._known: dict[str, tuple[Member, list[_Found]]] = {}
+
+    def ways(self, members: Iterable[Member], around: _Surroundings) -> list[list[_Found]]:
+        """By the members' names."""
+        before = self._known if around == self._around else {}
+        known: dict[str, tuple[Member, list[_Found]]] = {}
+        for member in sorted(members, key=lambda m: m.node.name):
+            name = member.node.name
+            found = before.get(name)
+            if found is None or found[0] is not member:
+                found = member, [_way(prefix, member, around) for prefix in member.node.pod_cidrs]
+            known[name] = found
+        self._around, self._known = around, known
+        return [ways for _, ways in known.values()]
 
 
 def desired_routes(
@@ -35,22 +66,24 @@ def desired_routes(
     gateways: Sequence[Address] = (),
     edge_cidrs: Sequence[Prefix] = (),
     cross_domain_cidrs: Sequence[Prefix] = (),
+    memory: RouteMemory | None = None,
 ) -> RouteSet:
     """Every route this node should have for other nodes' pod CIDRs and for cross-domain CIDRs.
 
-    O(nodes log nodes); input order does not matter. `gateways` (at most one per family) win over all others.
+    O(nodes log nodes); input order does not matter. `gateways` (at most one per family) win over all others. `memory`
+    knows what earlier calls found out, which makes this one faster and changes nothing else.
     """
-    around = _Surroundings(
-        view.uplink.on_link if view.uplink else (), choose_gateways(view, gateways), tuple(edge_cidrs)
-    )
+    on_link = view.uplink.on_link if view.uplink else ()
+    around = _Surroundings(view.selection.lan, on_link, choose_gateways(view, gateways), tuple(edge_cidrs))
     routes: dict[Prefix, Route] = {}
     conditions: list[Condition] = list(_overlaps(view))
     own = view.node.pod_cidrs if conditions else ()
-    for member in sorted(view.members, key=lambda m: m.node.name):
-        for prefix in member.node.pod_cidrs:
+    for ways in (memory or RouteMemory()).ways(view.members, around):
+        for prefix, route, condition in ways:
             if prefix in routes or (own and any(mine.covers(prefix) for mine in own)):
                 continue  # reported by _overlaps; ours, then the first name, wins
-            route = _route(prefix, member, view.selection.lan, around, conditions)
+            if condition is not None:
+                conditions.append(condition)
             if route is not None:
                 routes.setdefault(route.prefix, route)
     for prefix in sorted(set(cross_domain_cidrs)):
@@ -62,45 +95,30 @@ def desired_routes(
     return RouteSet(tuple(routes[prefix] for prefix in sorted(routes)), tuple(conditions), view.in_sync)
 
 
-def _route(
-    prefix: Prefix, member: Member, own_lan: str, around: _Surroundings, conditions: list[Condition]
-) -> Route | None:
+def _way(prefix: Prefix, member: Member, around: _Surroundings) -> _Found:
     name, family = member.node.name, prefix.family
     gateway = around.gateways.get(family)
-    if member.lan != own_lan:
+    if member.lan != around.lan:
         if gateway is None:
-            conditions.append(_no_gateway(prefix, name, f"node is in LAN {member.lan!r}"))
-            return None
-        edge = around.edge_cidrs
-        aggregate = next((cidr for cidr in edge if cidr.covers(prefix)), None) if edge else None
+            return _Found(prefix, None, _no_gateway(prefix, name, f"node is in LAN {member.lan!r}"))
+        aggregate = next((cidr for cidr in around.edge_cidrs if cidr.covers(prefix)), None)
         if aggregate is not None:
-            return Route(aggregate, gateway, AGGREGATE, Scope.GATEWAY)
-        return Route(prefix, gateway, name, Scope.GATEWAY)
+            return _Found(prefix, Route(aggregate, gateway, AGGREGATE, Scope.GATEWAY))
+        return _Found(prefix, Route(prefix, gateway, name, Scope.GATEWAY))
     address = member.node.address(family)
     if address is None:
-        conditions.append(
-            Condition(
-                "NoInternalIP",
-                name,
-                f"pods of {prefix} are unreachable: the node has no IPv{family} InternalIP; "
-                f"give its kubelet one (--node-ip)",
-            )
-        )
-        return None
+        return _Found(prefix, None, _no_address(prefix, name))
     if any(on_link.contains(address) for on_link in around.on_link):
-        return Route(prefix, address, name, Scope.LAN)
+        return _Found(prefix, Route(prefix, address, name, Scope.LAN))
     if gateway is None:
-        conditions.append(_no_gateway(prefix, name, f"its address {address} is not on this node's link"))
-        return None
-    conditions.append(
-        Condition(
-            "OffLink",
-            name,
-            f"{address} is in LAN {own_lan!r} but not on this node's link: {prefix} goes via gateway {gateway}; "
-            f"give nodes of different links different node pools",
-        )
+        return _Found(prefix, None, _no_gateway(prefix, name, f"its address {address} is not on this node's link"))
+    condition = Condition(
+        "OffLink",
+        name,
+        f"{address} is in LAN {around.lan!r} but not on this node's link: {prefix} goes via gateway {gateway}; "
+        f"give nodes of different links different node pools",
     )
-    return Route(prefix, gateway, name, Scope.GATEWAY)
+    return _Found(prefix, Route(prefix, gateway, name, Scope.GATEWAY), condition)
 
 
 def _cross_domain(prefix: Prefix, own: Node, around: _Surroundings) -> Route | Condition:
@@ -120,6 +138,15 @@ def _cross_domain(prefix: Prefix, own: Node, around: _Surroundings) -> Route | C
             f"remove it",
         )
     return Route(prefix, gateway, CROSS_DOMAIN, Scope.GATEWAY)
+
+
+def _no_address(prefix: Prefix, node: str) -> Condition:
+    return Condition(
+        "NoInternalIP",
+        node,
+        f"pods of {prefix} are unreachable: the node has no IPv{prefix.family} InternalIP; give its kubelet one "
+        f"(--node-ip)",
+    )
 
 
 def _no_gateway(prefix: Prefix, node: str, why: str) -> Condition:

@@ -19,6 +19,17 @@ def listen(address: str = "127.0.0.1", port: int = 0) -> socket.socket:
     return socket.create_server((address, port), family=family, backlog=BACKLOG)
 
 
+class _Secured(ssl.SSLSocket):
+    """`wrap_socket` reads from a connection that is gone, and leaves it open if it was reset."""
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen, flags)
+        except ConnectionError:
+            self.close()
+            raise
+
+
 class HttpServer(ThreadingHTTPServer):
     """Threads are daemons, so that a server that nobody closes keeps no process alive; `cut` waits for them.
 
@@ -34,6 +45,8 @@ class HttpServer(ThreadingHTTPServer):
         self.socket = listening
         self.stopping = threading.Event()
         self._tls = tls
+        if tls is not None:
+            tls.sslsocket_class = _Secured
         self._serving: dict[threading.Thread, socket.socket] = {}
         self._guard = threading.Lock()
 
@@ -61,7 +74,11 @@ class HttpServer(ThreadingHTTPServer):
 
     def _serve(self, request: socket.socket, client_address: Any) -> None:
         try:
-            self.process_request_thread(self._secured(request), client_address)
+            secured = self._secured(request)
+        except (ConnectionError, ssl.SSLError):
+            pass  # the client was faster
+        else:
+            self.process_request_thread(secured, client_address)
         finally:
             with self._guard:
                 del self._serving[threading.current_thread()]

@@ -19,6 +19,7 @@ import yaml
 from deploy.access import CONTROLPLANE, RIGHTS
 from terway_edge.agent.clock import BootClock
 from terway_edge.cluster.api.timing import Timing
+from terway_edge.controlplane.lease import NAME
 from terway_edge.controlplane.process import ControlPlane
 from terway_edge.core.cloud import NoClouds
 from terway_edge.core.errors import Refused
@@ -236,6 +237,22 @@ def test_a_leader_that_stood_still_finds_out_that_another_one_leads(rig):
     assert rig.cidrs() == before
     assert len(set(before.values())) == 40
     assert rig.holder == other
+
+
+def test_who_leads_again_after_another_one_did_looks_at_everything_anew(rig):
+    """The other one took the Lease and gave it back between two looks, as after a stop of this process."""
+    put_node(rig.api, "n1")
+    with rig.candidate():
+        until(lambda: all(rig.cidrs().values()), "it leads")
+        before = rig.api.objects.get("Lease", NAME, "kube-system")["spec"]
+        rig.api.log.clear()
+        given_back = {"holderIdentity": "", "leaseTransitions": before["leaseTransitions"] + 1}
+        rig.api.objects.patch("Lease", NAME, {"spec": given_back}, "kube-system")
+        until(lambda: rig.holder, "it has the Lease again")
+        rig.api.log.wait("list nodes")
+        rig.api.log.clear()
+        rig.api.log.wait("update leases", 2)
+        assert not rig.api.log.calls("list nodes"), "its own renewals are one reign"
 
 
 def test_settings_that_nothing_can_be_done_with_are_refused(tmp_path):

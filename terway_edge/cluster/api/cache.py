@@ -73,7 +73,7 @@ class Cache:
             return Cached([projector.one(bytes(text)) for text in _items.decode(document.items)])
         except FileNotFoundError:
             return Cached(None)
-        except (OSError, MsgspecError, ValueError) as error:
+        except (OSError, MsgspecError, ValueError, RecursionError) as error:
             why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
             message = f"is damaged and counts as none: {why}; it is written anew once the API server was read"
             return Cached(None, Problem(str(path), message, Reason.CACHE))

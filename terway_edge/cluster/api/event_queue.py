@@ -31,8 +31,11 @@ class Telling(NamedTuple):
 
 @dataclass(slots=True)
 class _Told:
+    """`first` and `last` are times of day, the others of the clock that never steps; `at` is that of `last`."""
+
     first: float
     last: float
+    at: float
     count: int = 0
     written: int = 0
     written_at: float = 0.0
@@ -49,20 +52,21 @@ class _Allowance:
 class EventQueue:
     """The events of this process, each with how often it happened and how much of that the API knows."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        """:param now: seconds since the epoch."""
-        self._now = now
+    def __init__(self, wall: Callable[[], float], now: Callable[[], float]) -> None:
+        """:param wall: seconds since the epoch, which is what events tell and nothing waits by: it may step by years.
+        :param now: seconds that only grow."""
+        self._wall, self._now = wall, now
         self._lock = Lock()
         self._told: OrderedDict[Event, _Told] = OrderedDict()
         self._allowances: dict[tuple[str, str], _Allowance] = {}
 
     def put(self, event: Event) -> None:
-        now = self._now()
+        wall, now = self._wall(), self._now()
         with self._lock:
             told = self._told.get(event)
-            if told is None or now - told.last > OLD:
-                told = self._told[event] = _Told(now, now)
-            told.count, told.last = told.count + 1, now
+            if told is None or now - told.at > OLD:
+                told = self._told[event] = _Told(wall, wall, now)
+            told.count, told.last, told.at = told.count + 1, wall, now
             self._told.move_to_end(event)
             if len(self._told) > REMEMBERED:
                 self._told.popitem(last=False)
@@ -74,7 +78,7 @@ class EventQueue:
             for event, told in list(self._told.items()):
                 if told.count == told.written or now < _due_at(told):
                     continue
-                if now - told.last > OLD:
+                if now - told.at > OLD:
                     del self._told[event]
                 elif self._is_allowed(event.subject, now):
                     return Telling(event, told.count, told.first, told.last, told.name)
@@ -134,5 +138,5 @@ def _object_of(subject: str) -> tuple[str, str]:
 def _due_at(told: _Told) -> float:
     """The first time at once, and so each doubling; else once in a while."""
     is_power_of_two = told.count & (told.count - 1) == 0
-    at = told.last if not told.written or is_power_of_two else told.written_at + REPEAT_AFTER
+    at = told.at if not told.written or is_power_of_two else told.written_at + REPEAT_AFTER
     return max(at, told.not_before)

@@ -26,6 +26,10 @@ class Filling:
         self._kind, self._mirror, self._outbox = kind, mirror, outbox
         self._changed, self._to_write = changed, to_write
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._mirror.names()
+
     def listed(self, items: list[Item]) -> None:
         """A proxy that answers writes while the API is away, and forgets them, is found out here."""
         before = self._mirror.names()

@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 class Sink(Protocol):
     """Where a reflector puts what it reads."""
 
+    @property
+    def is_empty(self) -> bool: ...
+
     def listed(self, items: list[Item]) -> None: ...
 
     def put(self, item: Item) -> None: ...
@@ -72,6 +75,7 @@ class Reflector:
         self._version = ""
         self._list_again_at = self._listed_at = float("-inf")
         self._pause = timing.first_pause
+        self._missing_since: float | None = None
         self.trouble: Trouble | None = None
         self.was_tried = False
         """Whether the first attempt is over, with whatever result."""
@@ -113,6 +117,7 @@ class Reflector:
                 break
         self._sink.listed(items)
         self._version = page.version
+        self._missing_since = None
         self._list_again_at = loop.time() + self._timing.jitter(self._timing.relist)
         self._is_well()
 
@@ -163,10 +168,12 @@ class Reflector:
         timing = self._timing
         if isinstance(error, ApiError) and error.status == NOT_FOUND:
             self._version = ""
-            if self._resource.is_optional:
+            if self._resource.is_optional and self._is_missing():
                 self._sink.listed([])
                 self._set_trouble(missing_crd(self._resource.right))
                 return timing.jitter(timing.absent)
+        else:
+            self._missing_since = None
         if isinstance(error, MalformedError):
             self._version = ""
         log.log(logging.WARNING if self.trouble is None else logging.DEBUG, "%s: %s", self._resource.right, error)
@@ -174,6 +181,14 @@ class Reflector:
         pause, self._pause = self._pause, min(self._pause * 2, timing.longest_pause)
         asked = error.retry_after if isinstance(error, ApiError) else 0.0
         return timing.wait(pause, asked)
+
+    def _is_missing(self) -> bool:
+        """Whether the cluster really does not have it. An API server that has just begun, and a proxy that lost the
+        cluster, say so of what they do not know yet: what is known goes only if they keep to it."""
+        now = asyncio.get_running_loop().time()
+        if self._missing_since is None:
+            self._missing_since = now
+        return self._sink.is_empty or now >= self._missing_since + self._timing.absent
 
     def _set_trouble(self, found: Trouble | None) -> None:
         if found != self.trouble or not self.was_tried:

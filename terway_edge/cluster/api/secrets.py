@@ -89,7 +89,8 @@ class Secrets:
         was_tried = name in self._tried
         changed = False
         try:
-            text = await self._transport.get(secret_path(name))
+            # All news wait for a Secret that is new (`Follower`), so not for as long as a listing may take.
+            text = await self._transport.get(secret_path(name), limit=self._timing.write)
             if name not in self._wanted:
                 return True
             changed = self._mirror.put(self._trimmed(name, text))

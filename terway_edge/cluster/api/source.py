@@ -45,7 +45,7 @@ class KubernetesApi:
         self._directory = state_dir / DIRECTORY
         self._user_agent = f"terway-edge/{version} (node {node})"
         self._outbox = Outbox(time.monotonic, self._timing.rewrite)
-        self._events = EventQueue(time.time)
+        self._events = EventQueue(time.time, time.monotonic)
         self._guard = Lock()  # of the thread's beginning and end
         self._thread: Thread | None = None
         self._loop = asyncio.new_event_loop()
@@ -110,9 +110,10 @@ class KubernetesApi:
         """Make the last writes, if they can be made at once, and end the thread."""
         with self._guard:
             thread, self._thread = self._thread, None
-        if thread is None:
-            self._loop.close()
-            return
+            if thread is None:
+                self._ended.set()  # nothing begins any more
+                self._loop.close()
+                return
         self._call(self._ended.set)
         thread.join()
 

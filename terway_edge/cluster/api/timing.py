@@ -27,7 +27,7 @@ class Timing:
     longest_retry_after: float = 300.0
     request: float = 30.0
     write: float = 10.0
-    """For a request that changes something, behind which others wait."""
+    """For a request that changes something, behind which others wait; for a Secret, which news wait for."""
     connect: float = 5.0
     poll: float = 60.0
     """Between looks at a Secret."""

@@ -148,7 +148,8 @@ class Transport:
             self.heard.set()
             if response.status < 300:
                 return response
-            failure = await _error(response)
+            async with asyncio.timeout(self._timing.request):  # a stream has no limit of its own
+                failure = await _error(response)
         except aiohttp.ClientSSLError as error:
             await self._retire(session)
             raise UnreachableError(_told(error)) from None

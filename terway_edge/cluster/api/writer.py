@@ -37,7 +37,9 @@ log = logging.getLogger(__name__)
 
 
 class _Conditions(Struct):
-    conditions: list[dict[str, str]] = []
+    """Of whomever: a time that nobody set is null (meta/v1 Time)."""
+
+    conditions: list[dict[str, str | int | None]] = []
 
 
 class _NodeStatus(Struct):
@@ -162,7 +164,7 @@ class Writer:
 
     async def _set_condition(self, write: StatusEntry) -> None:
         path = object_path("Node", write.name)
-        current: list[dict[str, str]] = _node_status.decode(
+        current: list[dict[str, str | int | None]] = _node_status.decode(
             await self._transport.get(path, limit=self._timing.write)
         ).status.conditions
         patch = bodies.condition(write, current, time.time())

@@ -82,6 +82,17 @@ def test_any_damage_counts_as_none_and_is_told(tmp_path: Path, data: st.DataObje
     assert str(path) == found.problem.where
 
 
+def test_what_is_nested_too_deeply_is_damage(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.write("Node", [b"0"])
+    written = (tmp_path / "nodes.json").read_bytes()
+    (tmp_path / "nodes.json").write_bytes(written.replace(b"[0", b"[" * 100_000))
+    items, problem = cache.read("Node")
+    assert items is None
+    assert problem is not None
+    assert problem.reason == "ClusterCacheDamaged"
+
+
 def test_a_file_of_another_kind_is_damage(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     cache.write("ConfigMap", [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ class Clock:
 
 def queue() -> tuple[EventQueue, Clock]:
     clock = Clock()
-    return EventQueue(clock), clock
+    return EventQueue(clock, clock), clock
 
 
 def written(events: EventQueue) -> list[Telling]:
@@ -162,3 +163,20 @@ def test_no_repeat_is_lost(acts: list[str]) -> None:
     clock.now += REPEAT_AFTER
     known.update({telling.event.message: telling.times for telling in written(events)})
     assert known == put
+
+
+@pytest.mark.parametrize("step", [-20 * 365 * 86400.0, 40 * 365 * 86400.0])
+def test_a_clock_that_is_set_loses_and_delays_no_event(step: float) -> None:
+    """A machine without a battery begins in 1970, another one's ran ahead."""
+    wall, clock = Clock(), Clock()
+    events = EventQueue(wall, clock)
+    events.put(UP)
+    assert len(written(events)) == 1
+    events.put(UP)
+    wall.now += step
+    assert events.wait() == 0
+    (again,) = written(events)
+    assert again == Telling(UP, 2, 1_000_000.0, 1_000_000.0, "name-1")
+    other = Event("Idle", "BGPPeer/p", "down")
+    events.put(other)
+    assert written(events) == [Telling(other, 1, wall.now, wall.now)]

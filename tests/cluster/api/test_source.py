@@ -15,7 +15,7 @@ import pytest
 from terway_edge.cluster.api.resources import CONFIG_LABEL, ENI_CONFIG
 from terway_edge.core import eni_config
 from terway_edge.core.bgp_peer import SecretRef
-from terway_edge.core.ports import Snapshot
+from terway_edge.core.ports import Annotation, Event, Snapshot
 from terway_edge.core.secret import Secret
 from tests.cluster.api.rig import Cluster, wait_until
 from tests.cluster.api.scripted import (
@@ -116,6 +116,16 @@ def test_a_watch_without_load_tells_the_first_snapshot(cluster: Cluster, api: Sc
     api.put(NODES, node("n1"))
     listener = cluster.listen(cluster.open())
     listener.until_nodes("n1")
+
+
+def test_nothing_begins_after_the_end_of_a_source_that_never_began(cluster: Cluster, api: ScriptedApi) -> None:
+    source = cluster.open()
+    source.close()
+    source.emit(Event("R", "n1", "m"))
+    source.write_annotation(Annotation("Node", "n1", "", "key", "value"))
+    source.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "cluster"]
+    assert api.requests == []
 
 
 def test_nothing_is_told_after_close_and_a_listener_that_fails_is_told_again(
@@ -295,6 +305,32 @@ def test_a_crd_that_is_deleted_takes_its_objects_along(cluster: Cluster, api: Sc
     api.delete(PEERS, "p")
     api.drop_connections()
     listener.until(lambda snapshot: reasons(snapshot) == ["CRDMissing"] and snapshot.peers == ())
+
+
+def test_an_api_server_that_begins_and_does_not_know_the_crd_yet_takes_no_peer_away(
+    cluster: Cluster, api: ScriptedApi
+) -> None:
+    """It answers 404 for custom resources until it has read their definitions."""
+    api.put(PEERS, peer("p"))
+    _, listener = cluster.followed(absent=60.0)
+    api.wait_for_requests(1, lambda request: request.path == PEERS and request.is_watch)
+    fault = api.fail(lambda request: request.path == PEERS, lambda h: h.raw(404, b"404 page not found\n"), times=5)
+    listener.seen.clear()
+    api.drop_connections()
+    api.wait_for(lambda: fault.times == 0)
+    api.put(PEERS, peer("q"))
+    listener.until(lambda snapshot: names(snapshot.peers) == ("p", "q") and not snapshot.problems)
+    assert all("p" in names(snapshot.peers) for snapshot in listener.seen)
+
+
+def test_a_cached_peer_outlives_a_404_as_well(cluster: Cluster, api: ScriptedApi) -> None:
+    api.put(PEERS, peer("p"))
+    source, _ = cluster.followed()
+    source.close()
+    api.fail(lambda request: request.path == PEERS, lambda h: h.raw(404, b"404 page not found\n"), times=1000)
+    _, listener = cluster.followed(absent=60.0)
+    snapshot = listener.until(lambda snapshot: reasons(snapshot) == ["ClusterUnreachable"])
+    assert names(snapshot.peers) == ("p",)
 
 
 def test_a_missing_right_is_told_by_its_name(cluster: Cluster, api: ScriptedApi) -> None:

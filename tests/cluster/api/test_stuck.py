@@ -146,6 +146,18 @@ def test_a_server_that_has_too_much_to_do_is_left_alone_though_it_answers_others
     assert second.at - first.at >= 1.0
 
 
+def test_a_secret_that_is_never_answered_holds_up_news_for_its_own_limit_only(
+    cluster: Cluster, filled: ScriptedApi, hold: Callable[[Handler], None]
+) -> None:
+    """Whoever decrypts Secrets for the API server hangs."""
+    _, listener = cluster.followed(request=60.0, write=0.2)
+    filled.fail(lambda request: request.path.startswith(SECRETS), hold, times=1000)
+    filled.put(PEERS, peer("q", "n1", secret="s"))
+    filled.wait_for_requests(1, lambda request: request.path.startswith(SECRETS))
+    filled.put(NODES, node("n2", 2))
+    listener.until_nodes("n1", "n2")
+
+
 def test_writing_begins_though_a_listing_is_never_answered(
     cluster: Cluster, filled: ScriptedApi, hold: Callable[[Handler], None]
 ) -> None:

@@ -86,6 +86,8 @@ class Server:
 
 
 class Nowhere:
+    is_empty = True
+
     def listed(self, items: list[Item]) -> None: ...
 
     def put(self, item: Item) -> None: ...

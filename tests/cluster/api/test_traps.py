@@ -6,6 +6,7 @@ Numbers are those of a list that was made by experiment; what the library does b
 from __future__ import annotations
 
 import json
+import select
 import socket
 import subprocess
 import sys
@@ -357,6 +358,24 @@ def test_trap_17_a_line_without_end_is_an_error_and_not_all_memory(cluster: Clus
     api.fail(watches_nodes, go_on)
     cluster.followed()
     api.wait_for_requests(2, lists_nodes)
+
+
+def test_an_error_without_end_is_left(cluster: Cluster, api: ScriptedApi) -> None:
+    """A watch may be as long as it likes, what is answered instead of one may not."""
+
+    def drip(handler: Handler) -> None:
+        handler.send_response(502)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        while True:  # until the other side has enough
+            handler.chunk(b" ")
+            select.select([handler.connection], [], [], 0.05)
+
+    api.put(NODES, node("n1"))
+    api.fail(watches_nodes, drip)
+    _, listener = cluster.followed(request=0.3)
+    api.put(NODES, node("n2", 2))
+    listener.until_nodes("n1", "n2")
 
 
 def test_retry_after_is_waited_for(cluster: Cluster, api: ScriptedApi) -> None:

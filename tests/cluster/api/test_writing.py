@@ -167,6 +167,16 @@ def test_a_condition_keeps_its_transition_time_and_is_not_written_twice(cluster:
     assert (condition["reason"], condition["lastTransitionTime"]) == ("New", "2026-01-01T00:00:00Z")
 
 
+def test_a_condition_of_others_may_have_no_times(cluster: Cluster, filled: ScriptedApi) -> None:
+    """A meta/v1 Time that nobody set is null on the wire."""
+    odd = {"type": "Odd", "status": "True", "lastHeartbeatTime": None, "lastTransitionTime": None}
+    filled.put(NODES, {**node("n1"), "status": {"conditions": [odd]}})
+    source, _ = cluster.followed()
+    source.write_status(StatusEntry("Node", "n1", "NetworkUnavailable", {"status": "False", "reason": "R"}))
+    (patch,) = filled.wait_for_requests(1, lambda r: r.path == f"{NODES}/n1/status")
+    assert patch.body["status"]["conditions"][0]["type"] == "NetworkUnavailable"
+
+
 def test_a_pods_annotation_is_for_that_pod_only(cluster: Cluster, filled: ScriptedApi) -> None:
     source, _ = cluster.followed()
     source.write_annotation(Annotation("Pod", "web-0", "shop", "k", "10.0.0.1", "uid-1"))
