@@ -14,11 +14,11 @@ from terway_edge.core.errors import Refused
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.file is not None:
+        return _validate_file(arguments)
     if arguments.what == "schema":
         print(json.dumps(schema(), indent=2))
         return 0
-    if arguments.file is not None:
-        return _validate_file(arguments)
     settings = settings_of(arguments)
     if arguments.what == "validate":
         print("the configuration is valid")

@@ -99,7 +99,7 @@ def build_parser(
     add_config_option(controlplane)
     controlplane.set_defaults(run=_controlplane)
 
-    lab = commands.add_parser("lab", help="a LAN of edge nodes in network namespaces, with real agents and pods")
+    lab = commands.add_parser("lab", help="every kind of node in network namespaces, with real agents and pods")
     lab.set_defaults(run=_lab)
     if with_lab:
         from terway_edge.lab.command import add_arguments

@@ -23,6 +23,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Raises Refused, CloudError, ConfigError."""
+    from terway_edge.cloud.metadata_http import ACTION
+    from terway_edge.core.cloud import CloudError
+
+    try:
+        return _run(arguments)
+    except CloudError as error:
+        if error.action != ACTION:
+            raise
+        # Of an ENS instance nothing was asked there but a RAM role, when there was no other credential.
+        advice = (
+            "ENS has no RAM roles: set cloud.credentials_path or ALIBABA_CLOUD_ACCESS_KEY_ID and ..._SECRET"
+            if arguments.ens
+            else "name an ENS instance with --ens"
+        )
+        raise Refused(f"{error}; {advice}") from None
+
+
+def _run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     config = config_in(read_documents(arguments.eni_config)) if arguments.eni_config else None
     # Imported here: no other command talks to the cloud.

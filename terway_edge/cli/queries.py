@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from terway_edge.cli.options import settings_of
@@ -14,6 +16,7 @@ from terway_edge.core.errors import Refused
 from terway_edge.core.tables import table
 
 Answer = dict[str, Any]
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def ask(settings: Settings, query: str) -> Answer:
@@ -34,8 +37,13 @@ def run(arguments: argparse.Namespace) -> int:
     answer = _plugins(settings) if arguments.query == "plugins" else ask(settings, arguments.query)
     if arguments.query == "routes" and arguments.diff:
         answer["routes"] = [route for route in answer["routes"] if route["state"] != "ok"]
-    print(json.dumps(answer, indent=2) if arguments.json else _TABLES[arguments.query](answer))
     differs = arguments.query == "routes" and arguments.diff and answer["routes"]
+    if arguments.json:
+        print(json.dumps(answer, indent=2))
+    elif arguments.query == "routes" and arguments.diff and not differs:
+        print("no differences")
+    else:
+        print(_TABLES[arguments.query](answer))
     unready = arguments.query == "status" and not answer["ready"]
     return 1 if differs or unready else 0
 
@@ -44,7 +52,8 @@ def _plugins(settings: Settings) -> Answer:
     """As the agent loaded them; without an agent, as this machine has them installed."""
     try:
         return ask(settings, "plugins")
-    except Refused:
+    except Refused as error:
+        print(f"terway-edge: {error}\nthese are the plugins that are installed here", file=sys.stderr)
         from dataclasses import asdict
 
         from terway_edge.core.plugins import find_plugins
@@ -57,15 +66,15 @@ def _status_table(answer: Answer) -> str:
     facts = [
         ("node", answer["node"]),
         ("ready", "yes" if answer["ready"] else f"NO: {answer['why_not']}"),
-        ("up for", f"{answer['uptime_seconds']:.0f} s"),
-        ("backend", answer["backend"]),
-        ("advertisers", ", ".join(answer["advertisers"])),
-        ("LAN", answer["lan"]),
+        ("up for", _age(answer["uptime_seconds"])),
+        ("backend", answer["backend"] or "none"),
+        ("advertisers", ", ".join(answer["advertisers"]) or "none"),
+        ("LAN", answer["lan"] or "none"),
         ("nodes", answer["nodes"]),
         ("uplink", f"{uplink['link']} {' '.join(uplink['addresses'])} (by {uplink['why']})" if uplink else "none"),
         ("leases", answer["leases"]),
         ("routes", answer["routes"]),
-        ("repairs", ", ".join(f"{kind} {count}" for kind, count in answer["repairs"].items())),
+        ("repairs", ", ".join(f"{kind} {count}" for kind, count in answer["repairs"].items()) or "none"),
         *((plugin["plugin"], _plugin_facts(plugin)) for plugin in answer["plugins"]),
     ]
     width = max(len(name) for name, _ in facts)
@@ -82,12 +91,23 @@ def _status_table(answer: Answer) -> str:
     return "\n\n".join(parts)
 
 
+def _age(seconds: float) -> str:
+    """The two largest units, as `36s`, `5m12s`, `3h40m`, `12d5h`."""
+    whole = int(seconds)
+    for (large, unit), (small, part) in pairwise(_UNITS):
+        if whole >= unit:
+            return f"{whole // unit}{large}{whole % unit // part}{small}"
+    return f"{whole}s"
+
+
 def _plugin_facts(plugin: Answer) -> str:
     details = "".join(f", {name} {value}" for name, value in plugin["details"].items())
     return f"{'in sync' if plugin['in_sync'] else 'NOT IN SYNC'}{details}"
 
 
 def _leases_table(answer: Answer) -> str:
+    if not answer["leases"]:
+        return "no leases"
     columns = ("pod", "addresses", "ports", "container", "ifname", "link", "state", "backend", "age")
     rows = [
         [
@@ -99,7 +119,7 @@ def _leases_table(answer: Answer) -> str:
             lease["link"],
             lease["link_state"],
             lease["backend"],
-            f"{lease['age_seconds']:.0f}s",
+            _age(lease["age_seconds"]),
         ]
         for lease in answer["leases"]
     ]
@@ -109,7 +129,7 @@ def _leases_table(answer: Answer) -> str:
 def _routes_table(answer: Answer) -> str:
     columns = ("prefix", "desired", "actual", "origin", "state")
     if not answer["routes"]:
-        return "no differences"
+        return "no routes"
     return table(columns, [[route[column] for column in columns] for route in answer["routes"]])
 
 
@@ -128,8 +148,12 @@ def _plugins_table(answer: Answer) -> str:
 
 
 def _plugin_state(plugin: Answer) -> str:
+    from terway_edge.core.hookspecs import PROJECT, Hooks
+
     if plugin["error"]:
         return f"NOT USED: {plugin['error']}"
+    if unknown := [hook for hook in plugin["hooks"] if not hasattr(Hooks, f"{PROJECT}_{hook}")]:
+        return f"STOPS THE AGENT: there is no hook {', '.join(unknown)}"
     return "active" if plugin["active"] else "loaded"
 
 

@@ -81,8 +81,12 @@ def _import(entry: EntryPoint) -> Found:
         return Found(_info(entry, _reason(error)), None)
     if not isinstance(factory, type):
         return Found(_info(entry, f"{entry.value} is not a class"), None)
-    hooks = tuple(sorted(name.removeprefix(f"{PROJECT}_") for name in dir(factory) if name.startswith(f"{PROJECT}_")))
-    return Found(_info(entry, "", hooks), factory)
+    names = [name for name in dir(factory) if name.startswith(f"{PROJECT}_")]
+    for name in names:
+        if not hasattr(getattr(factory, name), f"{PROJECT}_impl"):  # where pluggy's marker leaves its options
+            problem = f"{entry.value}.{name} has no @hookimpl, so nobody would call it: mark it, or name it otherwise"
+            return Found(_info(entry, problem), None)
+    return Found(_info(entry, "", tuple(name.removeprefix(f"{PROJECT}_") for name in names)), factory)
 
 
 def _info(entry: EntryPoint, error: str = "", hooks: tuple[str, ...] = ()) -> PluginInfo:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from terway_edge.cli import maxpods
 from terway_edge.cli.main import main
 from terway_edge.testing.openapi import Emulator, Server, example_site, listen
 
@@ -99,3 +100,30 @@ def test_nor_where_the_clusters_configuration_is_not_there(ask: Ask, tmp_path: P
     status, out, told = ask("--eni-config", str(tmp_path / "empty.json"))
     assert (status, out) == (1, "")
     assert "there is no ConfigMap eni-config that can be used" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ((), "name an ENS instance with --ens"),
+        (("--ens", "i-e1"), "ENS has no RAM roles: set cloud.credentials_path or ALIBABA_CLOUD_ACCESS_KEY_ID"),
+    ],
+)
+def test_without_metadata_it_says_what_to_give_instead(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    advice: str,
+) -> None:
+    monkeypatch.setattr(maxpods, "PATIENCE", 1.5)
+    path = tmp_path / "config.json"
+    with listen() as closed:  # bound, and nobody answers
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    path.write_text(json.dumps({"node_name": "n", "cloud": {"metadata_url": url}}))
+    assert main(["maxpods", "--config", str(path), *options]) == 1
+    out, told = capsys.readouterr()
+    assert out == ""
+    assert told.startswith("terway-edge: instance metadata: 127.0.0.1:")
+    assert advice in told
+    assert told.count("\n") == 1

@@ -3,43 +3,12 @@
 import json
 
 import pytest
-import yaml
 
-from terway_edge.agent.server import Server
 from terway_edge.cli.main import build_parser, main
 from terway_edge.cli.plugins import parse
 from terway_edge.cni.wire import Reply
 from terway_edge.core.errors import Refused
-
-PEERS = {"peers": []}
-
-
-class Agent:
-    """What was asked, and what is answered to everything."""
-
-    def __init__(self):
-        self.asked = []
-        self.reply = Reply(0, json.dumps(PEERS).encode())
-
-    def __call__(self, request, connection):
-        self.asked.append(request.environ["TERWAY_EDGE_QUERY"])
-        connection.send(self.reply)
-
-
-@pytest.fixture
-def agent(tmp_path):
-    made = Agent()
-    server = Server(tmp_path / "cni.sock", 1, made)
-    server.serve()
-    yield made
-    assert server.drain(10)
-
-
-@pytest.fixture
-def config(tmp_path):
-    path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump({"node_name": "n1", "run_dir": str(tmp_path)}))
-    return str(path)
+from tests.cli.conftest import PEERS
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,11 @@ class WrongArguments(Good):
         """An argument that the specification does not give."""
 
 
+class Unmarked(Good):
+    def terway_edge_allocate(self):
+        """Nobody would call it."""
+
+
 class Explosive:
     def __init__(self, context):
         raise RuntimeError("no licence")
@@ -45,7 +50,7 @@ class Explosive:
 @pytest.fixture
 def module():
     made = ModuleType("twt_plugins")
-    vars(made).update(Good=Good, Misspelt=Misspelt, WrongArguments=WrongArguments, Explosive=Explosive, number=5)
+    vars(made).update({kind.__name__: kind for kind in (Good, Misspelt, WrongArguments, Unmarked, Explosive)}, number=5)
     sys.modules[made.__name__] = made
     yield made
     del sys.modules[made.__name__]
@@ -98,6 +103,7 @@ def test_a_plugin_is_built_with_its_context(context, module):
         ("twt_plugins:number", "is not a class"),
         ("twt_plugins:Explosive", "RuntimeError: no licence"),
         ("twt_plugins:WrongArguments", "PluginValidationError"),
+        ("twt_plugins:Unmarked", "Unmarked.terway_edge_allocate has no @hookimpl"),
     ],
 )
 def test_a_plugin_that_cannot_be_used_is_told_and_harms_no_other(context, module, value, reason):

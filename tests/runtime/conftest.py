@@ -12,7 +12,7 @@ from tests.system.machine import Machine
 
 
 def need(*programs):
-    missing = [program for program in programs if not shutil.which(program)]
+    missing = [str(program) for program in programs if not shutil.which(program)]
     if missing:
         pytest.fail(f"not installed: {', '.join(missing)}; './dev test' installs what tests need")
 
