@@ -137,7 +137,8 @@ class NetlinkSocket:
         refusals, at = [], 0
         while at < len(data):
             size, _, flags, seq, _ = HEADER.unpack_from(data, at)
-            refusals.append(_refusal(data, at, size, flags, seq))
+            is_refused = _ERROR.unpack_from(data, at + 16)[0]
+            refusals.append(_refusal(data, at, size, flags, seq) if is_refused else Refusal(seq, 0, ""))
             at += size + 3 & ~3
         return refusals
 

@@ -6,7 +6,7 @@ batch is one transaction: it happens as a whole, or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from itertools import groupby
@@ -43,6 +43,7 @@ NFGENMSG = Struct(">BBH")
 _EDGE = NFGENMSG.pack(0, 0, NFNL_SUBSYS_NFTABLES)  # the body of both ends of a batch
 PER_MESSAGE = 400
 """Elements in one message: their list is an attribute, whose length has 16 bits."""
+FEW = 8
 
 NEW = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM
 DELETE = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELSETELEM
@@ -75,7 +76,7 @@ class Elements:
         self._ports = ports
         self._socket: NetlinkSocket | None = None
 
-    def change(self, remove: Iterable[Element], add: Iterable[Element]) -> list[Refusal]:
+    def change(self, remove: Collection[Element], add: Collection[Element]) -> list[Refusal]:
         """Remove some and add others in one transaction; it happened if nothing is refused. Raises KernelError."""
         bodies = [(DELETE, NLM_F_REQUEST, body) for body in _bodies(self._table, remove, with_data=False)]
         bodies += [(NEW, NLM_F_REQUEST | NLM_F_CREATE, body) for body in _bodies(self._table, add, with_data=True)]
@@ -111,8 +112,13 @@ class Elements:
             raise
 
 
-def _bodies(table: str, elements: Iterable[Element], *, with_data: bool) -> Iterator[bytes]:
-    """The bodies of messages that tell these elements, set by set."""
+def _bodies(table: str, elements: Collection[Element], *, with_data: bool) -> Iterator[bytes]:
+    """The bodies of messages that tell these elements, set by set. A pod's few have one each: all but the keys is the
+    same for every pod."""
+    if len(elements) <= FEW and not any(element.data for element in elements):
+        for name, key, _, family in elements:
+            yield _before_key(table, name, family, len(key)) + key
+        return
     for (name, family), group in groupby(sorted(elements, key=_SET), key=_SET):
         listed = [_element(member, with_data=with_data) for member in group]
         for start in range(0, len(listed), PER_MESSAGE):
@@ -124,6 +130,13 @@ def _bodies(table: str, elements: Iterable[Element], *, with_data: bool) -> Iter
 def _head(table: str, name: str, family: int) -> bytes:
     where = text(NFTA_SET_ELEM_LIST_TABLE, table) + text(NFTA_SET_ELEM_LIST_SET, name)
     return NFGENMSG.pack(family, 0, 0) + where
+
+
+@lru_cache(maxsize=64)
+def _before_key(table: str, name: str, family: int, size: int) -> bytes:
+    """A message's body with one element whose key has this size, up to the key, which is its end."""
+    element = _element(Element(name, bytes(size)), with_data=False)
+    return (_head(table, name, family) + nest(NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, element))[:-size]
 
 
 def _element(element: Element, *, with_data: bool) -> bytes:

@@ -162,7 +162,7 @@ class NftSources:
                 nft_program.run(f"delete table inet {TABLE}\n")
         self._chains = {}
 
-    def _change(self, remove: Iterable[Element], add: Iterable[Element]) -> None:
+    def _change(self, remove: Collection[Element], add: Collection[Element]) -> None:
         if refusals := self._elements.change(remove, add):
             raise KernelError(f"sources of pods: {refusals[0]}", errno=refusals[0].errno)
 

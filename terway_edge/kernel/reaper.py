@@ -20,6 +20,7 @@ from terway_edge.core.addresses import Address
 from terway_edge.core.names import Key, link_alias, link_macs, link_name
 from terway_edge.core.plans import Link, Where
 from terway_edge.kernel import decode, links
+from terway_edge.kernel.alarm import AT_ONCE, Alarm
 from terway_edge.kernel.conntrack import Conntrack
 from terway_edge.kernel.departing import Departing
 from terway_edge.kernel.dumps import dump
@@ -49,7 +50,8 @@ class Reaper:
         self._forgetting: set[Address] = set()
         self._hurry = False
         self._closing = False
-        self._idle = False  # the thread waits for work, not for more of it
+        self._alarm = Alarm()
+        self._is_set = False  # the alarm is set, or nothing is to be begun any more
         self._thread: threading.Thread | None = None
 
     def unplug(self, keys: Iterable[Key]) -> None:
@@ -75,17 +77,23 @@ class Reaper:
     def close(self) -> None:
         """Finish what was asked for and end the thread."""
         with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+            if self._closing:
+                return
+            self._closing = self._is_set = True
+            self._alarm.set(AT_ONCE)
         if self._thread is not None:
             self._thread.join()
+        self._alarm.close()
 
     def _wake(self) -> None:
-        if (self._waiting or self._released) and self._thread is None:
+        """Let the thread see to what is asked for, a little later: whoever asks is in a hurry, and more may come."""
+        if self._is_set or not (self._waiting or self._released):
+            return
+        if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="terway-reaper", daemon=True)
             self._thread.start()
-        if self._idle:
-            self._changed.notify_all()
+        self._alarm.set(COLLECT)
+        self._is_set = True
 
     def _wait_for(self, names: set[str], addresses: set[Address]) -> None:
         while (
@@ -95,7 +103,7 @@ class Reaper:
             or addresses & self._forgetting
         ):
             self._hurry = True
-            self._changed.notify_all()
+            self._alarm.set(AT_ONCE)
             self._changed.wait()
 
     def _run(self) -> None:
@@ -126,18 +134,18 @@ class Reaper:
 
     def _collect(self) -> bool:
         """Wait for work and move a slice of links to `_going`; False when there is nothing and never will be."""
+        self._alarm.wait()
         with self._changed:
-            self._idle = True
-            self._changed.wait_for(lambda: self._waiting or self._released or self._closing)
-            self._idle = False
-            self._changed.wait_for(lambda: self._hurry or self._closing, timeout=COLLECT)
             size = SLICE_WHILE_PLUGGING if self._plugging() else SLICE
             self._going = dict(islice(self._waiting.items(), size))
             for name in self._going:
                 del self._waiting[name]
-            if not self._waiting:
+            self._is_set = bool(self._waiting) or self._closing
+            if self._is_set:
+                self._alarm.set(AT_ONCE if self._hurry or self._closing else COLLECT)
+            else:
                 self._hurry = False
-            return bool(self._going or self._released)
+            return bool(self._going or self._released) or not self._closing
 
     def _reap(self, keys: Iterable[Key]) -> None:
         with self._sockets.lend() as endpoint:
