@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MARGIN = 1.0  # seconds of an ADD's time that are left for plugging the pod in
 DEFAULT_MTU = 1500  # bytes
+RECALL = 2.0  # seconds that the instance's metadata may take to tell its id to an agent that remembers the rest
 
 
 class EniBackend(ABC):
@@ -67,7 +68,13 @@ class EniBackend(ABC):
             self._forward(view)
             self._publisher.tells_pods = self._tells_pods
             self._manager = Manager(
-                context.ipam, context.clock, self._find_site, self._build_keeper, self._publish, self._follow
+                context.ipam,
+                context.clock,
+                self._find_site,
+                self._build_keeper,
+                self._publish,
+                self._follow,
+                self._recall_site,
             )
             for lease in self._own_leases():  # an earlier process may not have come to it
                 self._publisher.changed(lease)
@@ -209,16 +216,32 @@ class EniBackend(ABC):
         except Refused as error:
             raise CloudError(str(error), action="", cause=Cause.DENIED) from error
         instance = self._cloud.instance(id, deadline)
-        return Site(instance, self._cloud.limits(instance.type, deadline), self._cloud.features)
+        site = Site(instance, self._cloud.limits(instance.type, deadline), self._cloud.features)
+        self._configuration.is_fixed = True
+        return site
+
+    def _recall_site(self) -> Site | None:
+        """As an earlier process found it. What was remembered of another instance, as in a copied disk, is not it."""
+        assert self._view is not None
+        now = self._context.clock.now()
+        try:
+            id = self.instance_id(self._view.node, now + RECALL)
+        except (CloudError, Refused):
+            return None
+        site = IntentsFile(self._context.settings.state_dir, id).load(now).remembered.site
+        return site if site is not None and site.instance.id == id else None
+
+    def _opened(self) -> Cloud:
+        if self._cloud is None:
+            raise CloudError("the way to the cloud is not known yet", action="", cause=Cause.UNAVAILABLE)
+        return self._cloud
 
     def _build_keeper(self, site: Site, lock: AbstractContextManager[object]) -> Keeper:
-        assert self._cloud is not None
         context, settings = self._context, self._context.settings
-        self._configuration.is_fixed = True
         policy = self._policy(site.instance.zone)
         intents = IntentsFile(settings.state_dir, site.instance.id)
         return Keeper(
-            self._cloud, context.ipam, context.clock, intents, context.events, policy, site, random.Random(), lock
+            self._opened, context.ipam, context.clock, intents, context.events, policy, site, random.Random(), lock
         )
 
     def _follow(self, keeper: Keeper) -> None:

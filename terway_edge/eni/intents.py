@@ -2,7 +2,8 @@
 
 One small file, mode 0600, replaced as a whole and fsynced before any call that it tells of: a checksum and JSON. An
 intent is the ClientToken of its call, so a new process repeats the call and gets the same ENI or addresses. A damaged
-file counts as empty: what was under way is then found by its tags (`sweep.py`) and by listing.
+file counts as empty: what was under way is then found by its tags (`sweep.py`) and by listing. What pods can be served
+from is in it as well (`remembered.py`), so that it never tells of an address that was being given back.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from terway_edge.core.addresses import Address, Prefix
+from terway_edge.core.addresses import Address
 from terway_edge.core.cloud import AddressWish, EniWish
 from terway_edge.core.errors import IO_FAILURE, Retry
 from terway_edge.core.failpoints import reach
+from terway_edge.eni import remembered
 from terway_edge.eni.actions import Item
+from terway_edge.eni.remembered import Remembered, items_of
 
 FILE = "eni.json"
 FORMAT = 1
+WRONG = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading a file raises that is not as it should be."""
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +66,7 @@ class Memory(NamedTuple):
     parted: tuple[Parted, ...] = ()
     gone: tuple[tuple[str, float], ...] = ()
     is_warm: bool = False
+    remembered: Remembered = Remembered()
 
 
 class Intents(Protocol):
@@ -85,7 +91,7 @@ class IntentsFile:
             return read(self._path.read_bytes(), now, self._instance)
         except FileNotFoundError:
             return Memory()
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, *WRONG) as error:
             log.error("%s is unusable and passed over: %s: %s", self._path, type(error).__name__, error)
             return Memory()
 
@@ -120,6 +126,7 @@ def write(memory: Memory, instance: str = "") -> bytes:
         "parted": [parted._asdict() | {"items": _texts(parted.items)} for parted in memory.parted],
         "gone": memory.gone,
         "is_warm": memory.is_warm,
+        "remembered": remembered.write(memory.remembered),
     }
     text = json.dumps(document, separators=(",", ":")).encode()
     return b"%08x %b\n" % (zlib.crc32(text), text)
@@ -141,11 +148,22 @@ def read(data: bytes, now: float, instance: str = "") -> Memory:
         assigning=tuple(_read_address_wish(each) for each in document["assigning"]),
         leaving=tuple(Left(**each | {"addresses": _addresses(each["addresses"])}) for each in document["leaving"]),
         parted=tuple(
-            Parted(**each | {"items": _items(each["items"]), "at": min(each["at"], now)}) for each in document["parted"]
+            Parted(**each | {"items": items_of(each["items"]), "at": min(each["at"], now)})
+            for each in document["parted"]
         ),
         gone=tuple((eni, min(at, now)) for eni, at in document["gone"]),
         is_warm=document["is_warm"],
+        remembered=_read_remembered(document.get("remembered")),
     )
+
+
+def _read_remembered(document: Mapping[str, Any] | None) -> Remembered:
+    """It is a convenience: if it is of no use, what was under way counts all the same."""
+    try:
+        return remembered.read(document)
+    except WRONG as error:
+        log.warning("what %s says of ENIs in use is passed over: %s: %s", FILE, type(error).__name__, error)
+        return Remembered()
 
 
 def _eni_wish(wish: EniWish) -> dict[str, object]:
@@ -161,15 +179,11 @@ def _address_wish(wish: AddressWish) -> dict[str, object]:
 
 
 def _read_address_wish(document: Mapping[str, Any]) -> AddressWish:
-    return AddressWish(**{**document, "before": _items(document["before"]), "parted": _items(document["parted"])})
+    return AddressWish(**{**document, "before": items_of(document["before"]), "parted": items_of(document["parted"])})
 
 
 def _texts(items: tuple[Item, ...]) -> list[str]:
     return [str(item) for item in items]
-
-
-def _items(texts: list[str]) -> tuple[Item, ...]:
-    return tuple(Prefix.parse(text) if "/" in text else Address.parse(text) for text in texts)
 
 
 def _addresses(texts: list[str]) -> tuple[Address, ...]:

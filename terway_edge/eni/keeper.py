@@ -37,7 +37,7 @@ class Keeper:
 
     def __init__(
         self,
-        cloud: Cloud,
+        cloud: Callable[[], Cloud],
         ipam: Ipam,
         clock: Clock,
         intents: Intents,
@@ -47,24 +47,38 @@ class Keeper:
         rng: random.Random,
         lock: AbstractContextManager[object] | None = None,
     ) -> None:
+        """:param cloud: asked at each call; raises CloudError"""
         self._cloud = cloud
         self._ipam = ipam
         self._clock = clock
         self._intents = intents
         self._events = events
-        self._instance, self._zone = site.instance.id, site.instance.zone
+        self._policy, self._site, self._rng = policy, site, rng
         self._lock = nullcontext() if lock is None else lock
         self._saved: Memory = intents.load(clock.now())
-        self._pool = EniPool(policy, site, self._saved, rng, clock.now())
+        self._pool = self._new_pool()
         self._feeder = Feeder(ipam)
 
     # --- what is to be done ---------------------------------------------------------------------------------------
 
     def follow(self, policy_of: Callable[[str], Policy]) -> None:
         """Do as the policy of the node's zone says from now on."""
-        policy = policy_of(self._zone)
+        policy = policy_of(self._site.instance.zone)
         with self._lock:
+            self._policy = policy
             self._pool.follow(policy, self._clock.now())
+
+    def serve(self) -> None:
+        """Give pods what an earlier process remembered. Nothing is decided: whether the site is as it was, the cloud
+        has not said yet."""
+        with self._lock:
+            self._feed()
+
+    def found(self, site: Site) -> None:
+        """The cloud has said where the pool is; turns may begin. Who waits registers again."""
+        with self._lock:
+            self._site = site
+            self._pool = self._new_pool()
 
     def turn(self) -> list[Action]:
         """What is to be carried out now; each action once, in any order and at the same time."""
@@ -93,7 +107,7 @@ class Keeper:
     def ask(self, action: Action) -> Outcome | CloudError:
         """Make the call."""
         try:
-            return call(self._cloud, self._instance, action, self._clock.now() + CALL)
+            return call(self._cloud(), self._site.instance.id, action, self._clock.now() + CALL)
         except CloudError as error:
             return error
         except Exception as error:
@@ -188,6 +202,9 @@ class Keeper:
             return self._pool.standing
 
     # --- within ---------------------------------------------------------------------------------------------------
+
+    def _new_pool(self) -> EniPool:
+        return EniPool(self._policy, self._site, self._saved, self._rng, self._clock.now())
 
     def _feed(self) -> None:
         self._feeder.feed(self._pool.offers, self._pool.barred)

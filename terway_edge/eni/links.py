@@ -79,10 +79,9 @@ class EniLinks:
     def keep(self, wanted: Collection[Wanted]) -> None:
         """Those that pods are on, as far as they are known. What became known since the last call is looked at now,
         and from then on at events."""
-        news = not self._kept.issuperset(wanted)
-        self._kept = frozenset(wanted)
-        if news:
+        if not self._kept.issuperset(wanted):
             self.audit(wanted)
+        self._kept = frozenset(wanted)
 
     def make_ready(self, wanted: Wanted) -> int:
         """The ifindex of the ENI's link, which pods may use. Raises Retry if it is not there, or the kernel refuses."""

@@ -48,7 +48,7 @@ def _take(state: State, eni: Eni, asked_at: float, is_first: bool, now: float) -
     elif eni.id in state.leaving:
         _on_its_way_out(state, eni, asked_at)
     elif eni.id in state.enis:
-        _compare(state, state.enis[eni.id], eni, asked_at, now)
+        _compare(state, state.enis[eni.id], eni, asked_at, now, is_first)
     elif not is_usable(eni, state.policy) or eni.status is not EniStatus.IN_USE:
         state.strangers[eni.id] = eni
     elif is_first or _is_confirmed(state.newcomers, eni.id, asked_at):
@@ -86,7 +86,8 @@ def _hold(state: State, eni: Eni, now: float) -> None:
     _found_again(state, eni.id, items)
 
 
-def _compare(state: State, held: Held, eni: Eni, asked_at: float, now: float) -> None:
+def _compare(state: State, held: Held, eni: Eni, asked_at: float, now: float, is_first: bool) -> None:
+    """:param is_first: the ENI is known from an earlier process, which may not have come to what it has by now"""
     held.eni = eni
     if not is_usable(eni, state.policy):
         state.tell("EniExcluded", eni.id, "its tags say that it is not for pods any more; it is left as it is")
@@ -100,7 +101,7 @@ def _compare(state: State, held: Held, eni: Eni, asked_at: float, now: float) ->
     listed = set(items_of(eni))
     held.noticed = {item: at for item, at in held.noticed.items() if item in listed}
     fresh = [item for item in listed if item not in held.items and not state.partings.has(eni.id, item)]
-    held.add([item for item in fresh if _is_confirmed(held.noticed, item, asked_at)], now)
+    held.add([item for item in fresh if is_first or _is_confirmed(held.noticed, item, asked_at)], now)
     _found_again(state, eni.id, held.items)
     held.missing = {
         item: held.missing.get(item, asked_at)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from terway_edge.core.cloud import CloudError, Eni, VSwitch
+from terway_edge.core.cloud import Cause, CloudError, Eni, VSwitch
 from terway_edge.core.errors import Retry
 from terway_edge.core.ipam import Ipam
 from terway_edge.core.models import Condition, Lease, Sandbox
@@ -42,12 +42,14 @@ class Manager:
         build: Callable[[Site, AbstractContextManager[object]], Keeper],
         tell: Callable[[], float] = lambda: math.inf,
         follow: Callable[[Keeper], None] = lambda keeper: None,
+        recall: Callable[[], Site | None] = lambda: None,
     ) -> None:
         """
         :param find_site: asks what the instance is, until a deadline of the clock; raises CloudError
         :param build: makes the keeper, with this lock
         :param tell: is called after each turn, to tell others how the pool stands; gives when the next turn is due
         :param follow: is called before each turn, to tell the keeper what the operator wants now
+        :param recall: the site as an earlier process found it, without a call: pods are served from stock meanwhile
         """
         self._ipam = ipam
         self._clock = clock
@@ -55,10 +57,12 @@ class Manager:
         self._build = build
         self._tell = tell
         self._follow = follow
+        self._recall = recall
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
         self._wake = threading.Condition(self._lock)
         self._keeper: Keeper | None = None
+        self._is_found = False
         self._trouble = "the agent has not learnt yet what its instance is"
         self._turn_at = -math.inf
         self._stamp = 0
@@ -139,13 +143,13 @@ class Manager:
         return Standing() if self._keeper is None else self._keeper.standing
 
     def conditions(self) -> list[Condition]:
-        if self._keeper is None:
+        if self._keeper is None or not self._is_found:
             return [Condition("InstanceUnknown", "cloud", self._trouble)]
         return self._keeper.conditions()
 
     def details(self) -> dict[str, str | int | float]:
-        """For a plugin's report."""
-        return {} if self._keeper is None else self._keeper.details
+        """For a plugin's report. Before the instance is known nothing was counted."""
+        return self._keeper.details if self._keeper is not None and self._is_found else {}
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
@@ -216,6 +220,7 @@ class Manager:
             self._wake.notify_all()
 
     def _run(self) -> None:
+        self._attempt(self._serve)
         while not self._is_closed:
             self._turn_at = math.inf
             for work in (self._round, self._tell):
@@ -234,11 +239,22 @@ class Manager:
 
     def _round(self) -> float:
         """When the next one is due."""
-        if self._keeper is None and not self._begin():
+        if not self._is_found and not self._begin():
             return self._clock.now() + PAUSE
         assert self._keeper is not None
         self._follow(self._keeper)
         return self._turn(self._keeper)
+
+    def _serve(self) -> float:
+        """From what an earlier process left; nothing is due then but the first round."""
+        site = self._recall()
+        if site is not None:
+            keeper = self._build(site, self._lock)
+            keeper.serve()
+            self._keeper = keeper
+            self._announce()
+            self._tell()
+        return -math.inf
 
     def _begin(self) -> bool:
         """Learn what the instance is. False: not yet."""
@@ -248,24 +264,38 @@ class Manager:
             log.warning("%s", error)
             self._trouble = str(error)
             return False
-        self._keeper = self._build(site, self._lock)
+        if self._keeper is None:
+            self._keeper = self._build(site, self._lock)
+        else:
+            self._keeper.found(site)
+        self._is_found = True
         self._announce()  # pods that came before become demand
         return True
 
     def _turn(self, keeper: Keeper) -> float:
         arrivals = keeper.arrivals
         for action in keeper.turn():
-            thread = threading.Thread(target=self._carry_out, args=(keeper, action), name="eni-call", daemon=True)
-            with self._lock:
-                if self._is_closed:
-                    return math.inf  # what was not begun is written down: the next process does it
-                self._calls.add(thread)
-                thread.start()
+            self._start(keeper, action)
         with self._lock:
             self._told = keeper.hopeless()
             if self._told or keeper.arrivals != arrivals:
                 self._announce()
         return keeper.next_at
+
+    def _start(self, keeper: Keeper, action: Action) -> None:
+        """Where there is no room for one more thread the call has failed, and is made again."""
+        thread = threading.Thread(target=self._carry_out, args=(keeper, action), name="eni-call", daemon=True)
+        try:
+            with self._lock:
+                if self._is_closed:
+                    return  # what was not begun is written down: the next process does it
+                thread.start()
+                self._calls.add(thread)
+        except RuntimeError as error:
+            told = (
+                f"{action.verb} of {action.subject}: no thread for the call: {error}; look at the limits of the agent"
+            )
+            keeper.hear(action, CloudError(told, action="", cause=Cause.UNAVAILABLE))
 
     def _carry_out(self, keeper: Keeper, action: Action) -> None:
         try:

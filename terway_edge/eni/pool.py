@@ -142,7 +142,7 @@ class EniPool:
         self._end(action)
         self._state.vswitches.saw(vswitches)
         for id in set(action.ids).difference(each.id for each in vswitches):
-            self._state.vswitches.pass_over(id, now)
+            self._state.vswitches.is_none(id, now)
         self._state.surveyed, self._state.surveyed_at = frozenset(action.ids), now
         self._state.next_survey = now + SURVEY_PERIOD
 
@@ -277,8 +277,8 @@ class EniPool:
         return None if held is None else held.eni
 
     def vswitch(self, vswitch: str) -> VSwitch | None:
-        """As last read; None if it was not read yet."""
-        return self._state.vswitches.seen.get(vswitch)
+        """As last read, by an earlier process if need be; None if it was not read yet."""
+        return self._state.vswitches.way(vswitch)
 
     @property
     def _is_short(self) -> bool:

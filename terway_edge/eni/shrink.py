@@ -95,7 +95,7 @@ def _spare(state: State, held: Held, pods: int, moment: Moment) -> tuple[Item, .
 
 def _is_rested(state: State, addresses: Iterable[Address], learnt_at: float, moment: Moment) -> bool:
     """Whether all have been unused for a cool-down. Before we learn of them it is unknown."""
-    since = learnt_at
+    since = max(learnt_at, state.started_at)
     for address in addresses:
         if address in state.used:
             return False

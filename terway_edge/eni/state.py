@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from terway_edge.core.addresses import Address
@@ -17,8 +17,9 @@ from terway_edge.eni.holds import Holds
 from terway_edge.eni.intents import Left, Made, Memory
 from terway_edge.eni.moment import Moment
 from terway_edge.eni.partings import REMEMBERED, Partings
-from terway_edge.eni.policy import INTENT_TAG, Policy, Shape, Site, shape_of
+from terway_edge.eni.policy import INTENT_TAG, Policy, Shape, Site, is_usable, shape_of
 from terway_edge.eni.records import Held, Leaving, Making
+from terway_edge.eni.remembered import KnownEni, Remembered
 from terway_edge.eni.vswitches import VSwitches
 
 MOST_CALLS = {"create": 5, "attach": 5, "assign": 8, "unassign": 4, "detach": 4, "delete": 4}
@@ -105,6 +106,11 @@ class State:
         self.partings = Partings(memory.parted)
         self.gone = dict(memory.gone)
         self.is_warm = self.is_warm or memory.is_warm
+        self.vswitches.recall(memory.remembered.ways)
+        for known in memory.remembered.enis:
+            eni = known.attached_to(self.site.instance.id)
+            if is_usable(eni, self.policy):
+                self.enis[eni.id] = Held(eni, -math.inf, dict.fromkeys(known.items, -math.inf))
 
     def memory(self) -> Memory:
         return Memory(
@@ -114,6 +120,17 @@ class State:
             self.partings.parted(),
             tuple(self.gone.items()),
             self.is_warm,
+            self._remembered(),
+        )
+
+    def _remembered(self) -> Remembered:
+        """What pods could be given now."""
+        present = [held for held in self.enis.values() if held.is_present]
+        ways = {held.eni.vswitch: self.vswitches.way(held.eni.vswitch) for held in present}
+        return Remembered(
+            self.site,
+            tuple(replace(way, free=0) for way in ways.values() if way is not None),
+            tuple(_known(held) for held in present),
         )
 
     # --- ENIs -------------------------------------------------------------------------------------------------------
@@ -142,7 +159,7 @@ class State:
 
     def knows_way(self, held: Held) -> bool:
         """Whether its vSwitch was read: without the gateway no pod can be plugged in."""
-        return held.eni.vswitch in self.vswitches.seen
+        return self.vswitches.way(held.eni.vswitch) is not None
 
     def awaits_way(self, held: Held) -> bool:
         """Whether the vSwitch is about to be read."""
@@ -215,3 +232,9 @@ class State:
 
     def _is_about_something(self, subject: str) -> bool:
         return subject in self.enis or subject in self.leaving or any(m.eni == subject for m in self.making.values())
+
+
+def _known(held: Held) -> KnownEni:
+    eni = held.eni
+    items = tuple(item for item in held.items if item not in held.missing)
+    return KnownEni(eni.id, eni.mac, eni.vswitch, eni.primary, items, eni.tags)

@@ -28,18 +28,32 @@ class _Promise(NamedTuple):
 
 
 class VSwitches:
-    """By id; of one that was never read nothing but failures is known."""
+    """By id; of one that was never read nothing but failures is known, and perhaps what an earlier process read."""
 
     def __init__(self) -> None:
         self.seen: dict[str, VSwitch] = {}
+        self._recalled: dict[str, VSwitch] = {}
         self._promises: dict[str, _Promise] = {}
         self._spent: Counter[str] = Counter()
         self._short: dict[str, _Short] = {}
+
+    def recall(self, vswitches: Iterable[VSwitch]) -> None:
+        """Their counts are not known, but the way out of them."""
+        self._recalled = {each.id: each for each in vswitches}
+
+    def way(self, vswitch: str) -> VSwitch | None:
+        """Gateways and CIDRs; None if they were never read."""
+        return self.seen.get(vswitch) or self._recalled.get(vswitch)
 
     def saw(self, vswitches: Iterable[VSwitch]) -> None:
         for vswitch in vswitches:
             self.seen[vswitch.id] = vswitch
             del self._spent[vswitch.id]
+
+    def is_none(self, vswitch: str, now: float) -> None:
+        """The cloud does not show it: what an earlier process read counts no more."""
+        self._recalled.pop(vswitch, None)
+        self.pass_over(vswitch, now)
 
     def promise(self, intent: str, vswitch: str, addresses: int) -> None:
         """A call is about to ask for so many."""

@@ -200,9 +200,7 @@ class Chaos:
         agents = self._cloud_agents()
         deed = self._begin("calls to the cloud throttled, pods added and deleted")
         with self._outcome.steps.step(deed.name) as step:
-            for agent in agents:  # after its start an agent may still read its vSwitches and fill its pool
-                come_and_go(agent, 1, self._layout, self._processes)
-            self._wait_calm(agents)
+            self._wait_calm(agents)  # after its start an agent may still fill its pool
             before = self._cloud.report().made
             self._cloud.load_faults([{"kind": "throttle"}])
             warm = max(come_and_go(agent, 1, self._layout, self._processes) for agent in agents)

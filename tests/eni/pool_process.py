@@ -54,7 +54,7 @@ def live(endpoint: str, directory: Path, seed: int, *, ends: bool) -> None:
     site = Site(found, cloud.limits(found.type, deadline), cloud.features)
     _, ipam = open_journal(directory)
     policy = Policy(max_pool_size=0 if ends else 3, trim_after=0)
-    keeper = Keeper(cloud, ipam, clock, IntentsFile(directory), RecordedEvents(), policy, site, random.Random())
+    keeper = Keeper(lambda: cloud, ipam, clock, IntentsFile(directory), RecordedEvents(), policy, site, random.Random())
     print("ready", flush=True)
     while True:
         if ends:

@@ -68,7 +68,9 @@ class Rig:
         self.ipam = Ipam(self.store, self.clock, cooldown=COOLDOWN)
         self.ipam.load(self.store.stored)
         rng = random.Random(self.random.getrandbits(64))
-        self.keeper = Keeper(self.cloud, self.ipam, self.clock, self.intents, self.events, self.policy, self.site, rng)
+        self.keeper = Keeper(
+            lambda: self.cloud, self.ipam, self.clock, self.intents, self.events, self.policy, self.site, rng
+        )
         for sandbox in self.waiting.values():
             self.keeper.wait(sandbox.key)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
 from terway_edge.core.addresses import Address
+from terway_edge.core.errors import KernelError
 from terway_edge.core.node_settings import NodeSettings
 from terway_edge.core.plans import HOST, MAIN, Change, FibRoute, Item, Link, LinkAddress, Plan, Step, Verb, Where
 from terway_edge.eni.links import EniLinks, Wanted
@@ -103,3 +106,19 @@ def test_what_becomes_known_is_put_right_and_looked_at_once(kernel: FakeKernel) 
     made.keep(ENIS)
     made.keep(ENIS[1:])
     assert dumped == []
+
+
+def test_what_the_kernel_did_not_show_is_looked_at_the_next_time(kernel: FakeKernel) -> None:
+    before = state(kernel)
+    DAMAGES["table"](kernel)
+    made, real = links(kernel), kernel.dump
+
+    def refuse(*_: object) -> NoReturn:
+        raise KernelError("interrupted", errno=errno.EINTR)
+
+    kernel.dump = refuse
+    with pytest.raises(KernelError):
+        made.keep(ENIS)
+    kernel.dump = real
+    made.keep(ENIS)
+    assert state(kernel) == before

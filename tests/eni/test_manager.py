@@ -38,12 +38,27 @@ class Node:
         lock = threading.Lock()
         self.ipam = Ipam(MemoryStore(), self.clock, cooldown=cooldown, max_pods=pods, lock=lock)
         self.policy = policy
+        self.intents = MemoryIntents()
         self.site: Callable[[float], Site] = lambda _: Site(INSTANCE, limits, ECS)
-        self.manager = Manager(self.ipam, self.clock, lambda deadline: self.site(deadline), self._build)
+        self.recall: Callable[[], Site | None] = lambda: None
+        self.manager = self._manager()
+
+    def _manager(self) -> Manager:
+        return Manager(
+            self.ipam,
+            self.clock,
+            lambda deadline: self.site(deadline),
+            self._build,
+            recall=lambda: self.recall(),
+        )
+
+    def restart(self) -> None:
+        self.manager.close()
+        self.manager = self._manager()
 
     def _build(self, site: Site, lock: AbstractContextManager[object]) -> Keeper:
-        intents, events, rng = MemoryIntents(), RecordedEvents(), random.Random(1)
-        return Keeper(self.cloud, self.ipam, self.clock, intents, events, self.policy, site, rng, lock)
+        events, rng = RecordedEvents(), random.Random(1)
+        return Keeper(lambda: self.cloud, self.ipam, self.clock, self.intents, events, self.policy, site, rng, lock)
 
     def await_(self, is_so: Callable[[], bool]) -> None:
         end, pause = self.clock.now() + SOON, threading.Event()
@@ -268,3 +283,53 @@ def test_a_turn_that_breaks_is_not_the_last(make: Callable[..., Node], monkeypat
     monkeypatch.setattr(Keeper, "turn", turn)
     ready(node)
     assert node.acquire("pod")
+
+
+def nobody(_: float) -> Site:
+    raise CloudError("DescribeInstances: no answer", action="DescribeInstances", cause=Cause.UNAVAILABLE)
+
+
+def test_what_is_remembered_is_for_pods_until_the_instance_is_known(make: Callable[..., Node]) -> None:
+    node = ready(make(addresses=3, policy=Policy(max_pool_size=3)))
+    before = {node.acquire("one")}
+    site = node.site(0.0)
+    node.site, node.recall = nobody, lambda: site
+    node.restart()
+    node.manager.start()
+    node.cloud.calls.clear()
+    before |= {node.acquire("two"), node.acquire("three")}
+    assert len(before) == 3
+    assert [condition.reason for condition in node.manager.conditions()] == ["InstanceUnknown"]
+    assert (node.manager.standing().capacity, node.manager.details()) == (0, {})
+    with ThreadPoolExecutor(1) as others:
+        late = others.submit(node.acquire, "four", 4 * SOON)
+        assert node.cloud.made() == 0
+        node.site = lambda _: site
+        assert late.result(4 * SOON) not in before
+    assert node.manager.conditions() == []
+
+
+def test_a_memory_that_breaks_is_in_nobodys_way(make: Callable[..., Node]) -> None:
+    def broken() -> Site:
+        raise RuntimeError("because the test says so")
+
+    node = make(addresses=1)
+    node.recall = broken
+    node.manager.start()
+    assert node.acquire("one")
+
+
+TOO_MUCH = 1 << 46  # bytes of a thread's stack, of which no process has so many
+
+
+def test_a_call_for_which_there_is_no_thread_is_made_later(make: Callable[..., Node]) -> None:
+    """The limit of a cgroup or of memory: it must not look as if the call were under way for ever."""
+    node = ready(make(addresses=1))
+    node.acquire("first")
+    before = threading.stack_size(TOO_MUCH)
+    try:
+        with pytest.raises(Retry, match="no thread"):
+            node.acquire("second", seconds=0.5)
+    finally:
+        threading.stack_size(before)
+    assert node.acquire("second")

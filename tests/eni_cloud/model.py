@@ -56,8 +56,9 @@ class Model:
         self.cloud, store, stored, intents = self.side.open(rng)
         self.ipam = Ipam(store, self.side.clock, cooldown=COOLDOWN)
         self.ipam.load(stored)
+        cloud = self.cloud
         self.keeper = Keeper(
-            self.cloud, self.ipam, self.side.clock, intents, RecordedEvents(), self.policy, self.side.site, rng
+            lambda: cloud, self.ipam, self.side.clock, intents, RecordedEvents(), self.policy, self.side.site, rng
         )
         for key in self.waiting:
             self.keeper.wait(key)

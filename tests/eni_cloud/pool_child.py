@@ -109,7 +109,9 @@ class Child:
 
     def _build(self, site: Site, lock: AbstractContextManager[object]) -> Keeper:
         rng = random.Random()
-        return Keeper(self.cloud, self.ipam, self.clock, self._intents, RecordedEvents(), self._policy, site, rng, lock)
+        return Keeper(
+            lambda: self.cloud, self.ipam, self.clock, self._intents, RecordedEvents(), self._policy, site, rng, lock
+        )
 
     def run(self) -> None:
         self.manager.start()

@@ -89,8 +89,9 @@ class CloudRig(Rig):
         self.ipam.load(stored)
         self.intents = IntentsFile(self.directory)  # type: ignore[assignment]
         rng = random.Random(self.random.getrandbits(64))
+        cloud = self._open()
         self.keeper = Keeper(
-            self._open(), self.ipam, self.clock, self.intents, self.events, self.policy, self.site, rng
+            lambda: cloud, self.ipam, self.clock, self.intents, self.events, self.policy, self.site, rng
         )
         for sandbox in self.waiting.values():
             self.keeper.wait(sandbox.key)

@@ -176,7 +176,9 @@ class Node:
 
     def _build(self, site: Site, lock: AbstractContextManager[object]) -> Keeper:
         intents, events = IntentsFile(self._directory), RecordedEvents()
-        return Keeper(self.client, self.ipam, self.clock, intents, events, self._policy, site, random.Random(), lock)
+        return Keeper(
+            lambda: self.client, self.ipam, self.clock, intents, events, self._policy, site, random.Random(), lock
+        )
 
     def acquire(self, name: str) -> Lease:
         return self.manager.acquire(sandbox(name), "test", self.clock.now() + 30)
