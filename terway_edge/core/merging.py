@@ -27,9 +27,11 @@ def _joined(family: int, networks: dict[tuple[int, int], set[int]]) -> Iterator[
             continue
         half = 1 << bits - length
         if length:
-            halves = {value for value in values if value ^ half in values}
-            values -= halves
-            networks[family, length - 1] |= {value & ~half for value in halves}
+            upper = {value for value in values if value & half and value ^ half in values}
+            lower = {value ^ half for value in upper}
+            values -= upper
+            values -= lower
+            networks[family, length - 1] |= lower
         for value in values:
             yield Prefix(family, value, length)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from terway_edge.core.addresses import Address, Prefix
 from terway_edge.core.models import Member, Node, NodeView, Scope, Selection, Uplink
-from terway_edge.core.routes import AGGREGATE, CROSS_DOMAIN, desired_routes
+from terway_edge.core.routes import AGGREGATE, CROSS_DOMAIN, RouteMemory, desired_routes
 from tests.core.bgp_peers import make_peer
 
 OWN = "n0"
@@ -80,6 +80,32 @@ def test_laws(view, gateways, edge_cidrs, cross_domain_cidrs, random):
     for condition in found.conditions:
         assert condition.subject in {OWN, *members}
         assert ";" in condition.message, "a condition says what to do"
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(views(), gateway_lists, edge_lists), max_size=4), st.data())
+def test_a_memory_changes_nothing(steps, data):
+    memory, before = RouteMemory(), {}
+    for view, gateways, edge_cidrs in steps:
+        kept = {name: member for name, member in before.items() if data.draw(st.booleans())}  # the very same objects
+        members = {**{member.node.name: member for member in view.members}, **kept}
+        seen = replace(view, members=tuple(members.values()))
+        wishes = {"gateways": gateways, "edge_cidrs": edge_cidrs}
+        assert desired_routes(seen, **wishes, memory=memory) == desired_routes(seen, **wishes)
+        before = members
+
+
+def test_a_route_that_stays_is_the_same_object_as_long_as_the_surroundings_are():
+    view = lan_of(
+        ("n1", "here", ("192.0.2.11",), ("10.0.1.0/24",)),
+        ("n2", "here", ("192.0.2.12",), ("10.0.2.0/24",)),
+    )
+    memory = RouteMemory()
+    (one, _) = desired_routes(view, memory=memory).routes
+    (again,) = desired_routes(replace(view, members=view.members[:1]), memory=memory).routes
+    assert again is one
+    elsewhere = replace(view, uplink=replace(UPLINK, addresses=((Address.parse("203.0.113.1"), 24),)))
+    assert desired_routes(elsewhere, memory=memory).routes == ()
 
 
 @settings(deadline=None)
