@@ -11,7 +11,7 @@ from typing import Any
 
 from terway_edge.core.names import Key
 from terway_edge.lab.layout import netns_path
-from terway_edge.testing.oracle import Reuse
+from terway_edge.testing.oracle import Leases, Reuse
 
 IFNAME = "eth0"
 
@@ -80,6 +80,12 @@ class Books:
         """The pod's addresses cool, at the earliest since then (`time.monotonic`)."""
         for address in pod.addresses:
             self._given_back[address] = (since, pod)
+
+    def seen(self, leases: Leases, at: float) -> None:
+        """These were leased after `at`: whose pod went without a DEL has not begun to cool by then."""
+        for address, (since, pod) in self._given_back.items():
+            if since < at and address in leases.get(pod.key, ()):
+                self._given_back[address] = (at, pod)
 
     def live(self) -> list[Pod]:
         return list(self.slots.values())

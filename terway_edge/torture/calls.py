@@ -11,10 +11,12 @@ from terway_edge.torture.case import LATER, Case, calm
 from terway_edge.torture.kubelet import AGAIN, Kubelet
 from terway_edge.torture.node import COOLDOWN
 from terway_edge.torture.script import Act
+from terway_edge.torture.shim import Answer
 
 PORTS = 30000
 """The node's port of the pod of slot N is this and N."""
-BURST = 4
+BURST, BURSTS = 4, 3
+"""Pods at once, at least, and how often until there is room for one."""
 AT_ANSWER, ANSWER = "before its answer", "reply.before"
 ROLL_BACK = 2.0  # seconds after the caller went
 VALID, OLD_VALID = "cni.dev/valid-attachments", "cni.dev/attachments"
@@ -55,8 +57,8 @@ def check(kubelet: Kubelet, act: Act) -> None:
 
 def collect(kubelet: Kubelet, act: Act) -> None:
     """GC with the list of all pods, of all but one, or without a list, which is no reason to free anything."""
+    gone = kubelet.some_pod(act.slot) if act.detail == "one is gone" else None
     pods = kubelet.books.live()
-    gone = kubelet.books.slots.get(act.slot) if act.detail == "one is gone" else None
     content: dict[str, Any] = kubelet.shim.configuration()
     if act.detail != "no list":
         valid = [{"containerID": pod.key[0], "ifname": pod.key[1]} for pod in pods if pod is not gone]
@@ -106,13 +108,24 @@ def replace(kubelet: Kubelet, act: Act) -> None:
     if answer.ok:
         kubelet.books.slots[act.slot] = new
     else:
+        kubelet.in_vain = "there was no room for both"
         kubelet.expect(answer.code == AGAIN, f"of a new sandbox of {old.name}: {answer}")
         kubelet.give_up(new)
 
 
 def burst(kubelet: Kubelet, act: Act) -> None:
     """Many pods at once, more than there is room for perhaps: nobody gets what is another's."""
-    pods = [kubelet.new_pod() for _ in range(BURST + int(act.dice[0] * 2 * BURST))]
+    for _ in range(BURSTS):
+        answers = _burst(kubelet, BURST + int(act.dice[0] * 2 * BURST))
+        time.sleep(COOLDOWN)
+        if any(answer.ok for answer in answers):
+            kubelet.in_vain = ""
+            return
+        kubelet.in_vain = f"there was room for none: {answers[0]}"
+
+
+def _burst(kubelet: Kubelet, count: int) -> list[Answer]:
+    pods = [kubelet.new_pod() for _ in range(count)]
     calls = [kubelet.begin_add(pod) for pod in pods]
     answers = [kubelet.end_add(pod, call) for pod, call in zip(pods, calls, strict=True)]
     for pod, answer in zip(pods, answers, strict=True):
@@ -120,11 +133,11 @@ def burst(kubelet: Kubelet, act: Act) -> None:
     began = time.monotonic()
     calls = [kubelet.shim.start("DEL", pod) for pod in pods]
     for pod, call in zip(pods, calls, strict=True):
-        answer = call.finish()
-        kubelet.expect(answer.ok, f"of {pod.name}: {answer}")
+        deleted = call.finish()
+        kubelet.expect(deleted.ok, f"of {pod.name}: {deleted}")
         kubelet.note_deleted(pod, began)
         kubelet.remove(pod)
-    time.sleep(COOLDOWN)
+    return answers
 
 
 def orphan_shim(kubelet: Kubelet, act: Act) -> None:
@@ -140,7 +153,8 @@ def orphan_shim(kubelet: Kubelet, act: Act) -> None:
         kubelet.agent.arm("")
         kubelet.expect_released([pod], within=ROLL_BACK)
     else:
-        time.sleep(act.dice[0] * 0.03)
+        time.sleep(act.dice[0] * 0.012)
+        kubelet.in_vain = f"{pod.name} was there already" if call.is_done() else ""
         call.kill()
     kubelet.give_up(pod, is_lost=act.dice[1] < 0.2)
 

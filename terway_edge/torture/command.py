@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import secrets
 import signal
 import sys
@@ -21,7 +22,7 @@ from terway_edge.lab.teardown import tear_down
 from terway_edge.torture.case import EDGE, KINDS
 from terway_edge.torture.catalogue import catalogue
 from terway_edge.torture.cloudy import CloudyNode
-from terway_edge.torture.edge import EdgeNode, WideNode
+from terway_edge.torture.edge import EdgeNode, WideEdgeNode
 from terway_edge.torture.load import Load
 from terway_edge.torture.ordeal import Ordeal
 from terway_edge.torture.replacement import Replacement
@@ -38,18 +39,17 @@ TOOLS = {
     "bird": "bird2",
 }
 MINUTES = 3.0
-WIDE_DISK = "16m"
 RANDOM, LOAD, SOAK, REPLACE = "random", "load", "soak", "replace"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        "--minutes", type=float, default=MINUTES, metavar="N", help=f"for all nodes together (default {MINUTES:g})"
+        "--minutes", type=_positive, default=MINUTES, metavar="N", help=f"for all nodes together (default {MINUTES:g})"
     )
     length.add_argument(
         "--acts",
-        type=int,
+        type=_count,
         default=0,
         metavar="N",
         help="so many acts on each node instead (rounds, pods, replacements)",
@@ -60,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=RANDOM,
         help="random acts (default); on an edge node: rounds of 250 pods at once, pods that come and go steadily, or "
         "replacements of the shim under load",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_positive,
+        metavar="N",
+        help=f"with --mode soak: pods that come, and pods that go, in a second (default {RATE:g})",
     )
     parser.add_argument("--seed", type=int, metavar="S", help="which acts come in which order (default: any)")
     parser.add_argument("--node", choices=[*KINDS, "all"], default="all", help="which kind of node (default all)")
@@ -73,10 +79,12 @@ def run(arguments: argparse.Namespace) -> int:
         signal.signal(number, _interrupt)
     kinds = _kinds(arguments)
     seed = secrets.randbelow(1 << 31) if arguments.seed is None else arguments.seed
-    what = f"seed {seed}" if arguments.mode == RANDOM else arguments.mode
+    what = _what(arguments, seed)
     say: Say = _say if arguments.verbose else _hush
     records: list[Record] = []
     try:
+        if arguments.rate and arguments.mode != SOAK:
+            raise LabError(f"--rate is for '--mode {SOAK}': no other mode has one")
         require_host(TOOLS)
         for kind in kinds:
             _say(f"torture: {kind} node, {what}")
@@ -116,17 +124,42 @@ def _kinds(arguments: argparse.Namespace) -> Sequence[str]:
     return KINDS if arguments.node == "all" else (arguments.node,)
 
 
+def _what(arguments: argparse.Namespace, seed: int) -> str:
+    if arguments.mode == SOAK:
+        return f"{SOAK}, {arguments.rate or RATE:g} pods a second"
+    return f"seed {seed}" if arguments.mode == RANDOM else str(arguments.mode)
+
+
+def _positive(text: str) -> float:
+    """Raises ArgumentTypeError if it is not a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
+
+
+def _count(text: str) -> int:
+    """Raises ArgumentTypeError if it is not an integer above 0."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer above 0")
+    return int(text)
+
+
 def _trial(arguments: argparse.Namespace, kind: str, seed: int, nodes: int, layout: Layout, token: str) -> Trial:
     """Its time begins now."""
     processes, is_over = Processes(token), _limit(arguments, nodes)
     if arguments.mode == RANDOM:
         node = EdgeNode(layout, processes, token) if kind == EDGE else CloudyNode(kind, layout, processes, token)
         return Ordeal(node, seed, catalogue(kind), is_over, closes=not arguments.acts)
-    wide = EdgeNode(layout, processes, token, WideNode, WIDE_DISK)
+    wide = WideEdgeNode(layout, processes, token)
     if arguments.mode == LOAD:
         return Load(wide, is_over)
     if arguments.mode == SOAK:
-        return Soak(wide, is_over, arguments.acts / RATE or 60 * arguments.minutes)
+        rate = arguments.rate or RATE
+        return Soak(wide, is_over, arguments.acts / rate or 60 * arguments.minutes, rate)
     return Replacement(wide, is_over)
 
 

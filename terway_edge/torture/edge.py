@@ -21,6 +21,7 @@ from terway_edge.torture.node import DISK, TorturedNode
 
 OWN, OTHERS = 4, (1, 2, 5)
 """The node's number, a speaker of the second LAN, which has no password; and those that are objects only."""
+WIDE_DISK = "16m"
 FICKLE = 5
 """The other node of the LAN, which comes and goes where that is wanted."""
 
@@ -98,3 +99,12 @@ class EdgeNode(TorturedNode):
     def _other(self, index: int, layout: Layout | None = None) -> LabNode:
         node = lab_node(layout or self.layout, index)
         return self._make(node.index, node.netns, node.lan)
+
+
+class WideEdgeNode(EdgeNode):
+    """For modes in which nothing fails: the agent is as it is elsewhere."""
+
+    has_failpoints = False
+
+    def __init__(self, layout: Layout, processes: Processes, token: str) -> None:
+        super().__init__(layout, processes, token, WideNode, WIDE_DISK)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import time
 
+from terway_edge.cni import installer
 from terway_edge.core.failpoints import NAMES
 from terway_edge.torture.books import Pod
 from terway_edge.torture.case import CLOUD, EDGE, ENS, Case, wild
+from terway_edge.torture.edge import EdgeNode
 from terway_edge.torture.ends import AWAY_LIMIT, settle_add
 from terway_edge.torture.kubelet import START_LIMIT, Kubelet
 from terway_edge.torture.script import Act
@@ -16,6 +18,9 @@ from terway_edge.torture.shim import Call
 KILL = "kill"
 ACTIONS = (KILL, "stop", "delay:200")
 ERRORS = ("ENOSPC", "EIO", "EMFILE")
+WAVE, CROWD = 7, 28
+"""Pods at once, and at most, for which a node has to ask its cloud for addresses."""
+REACH_LIMIT = 5.0  # seconds until a point is reached that no call leads to
 STOPPED = 0.2  # seconds until somebody sends SIGCONT
 POLL = 0.005
 AT_START = ("install", "socket", "spool", "store.aside", "store.replace", "bgp", "eni", "heartbeat", "status", "nft")
@@ -44,7 +49,9 @@ def fail(kubelet: Kubelet, act: Act) -> None:
     answer = kubelet.end_add(pod, adding)
     if old in kubelet.books.live():
         _delete(kubelet, act, old)
+    _reach(kubelet, act)
     kubelet.agent.arm("")
+    kubelet.in_vain = "" if kubelet.agent.was_hit() else f"{act.detail.partition(' ')[0]} was not reached"
     _recover(kubelet, act)
     settle_add(kubelet, act, pod, answer)
 
@@ -52,6 +59,8 @@ def fail(kubelet: Kubelet, act: Act) -> None:
 def _start(kubelet: Kubelet, act: Act, old: Pod | None) -> None:
     """Until it serves, is dead, or has been waited for."""
     kubelet.agent.kill()
+    if act.detail.startswith("install"):
+        (kubelet.node.directory / "bin" / installer.TYPE).chmod(0o700)  # so that there is something to write
     if act.detail.startswith("store.aside"):
         with kubelet.node.journal.open("ab") as journal:
             journal.write(b"no record\n")
@@ -63,6 +72,37 @@ def _start(kubelet: Kubelet, act: Act, old: Pod | None) -> None:
     while kubelet.agent.runs() and time.monotonic() < deadline and not kubelet.agent.is_ready():
         _go_on(kubelet)
         time.sleep(POLL)
+
+
+def _reach(kubelet: Kubelet, act: Act) -> None:
+    """Give the agent time to come to the point, and where one pod does not lead there, a reason."""
+    if kubelet.agent.was_hit():
+        return
+    if act.detail.startswith("eni"):
+        _crowd(kubelet, act)
+        return
+    if isinstance(kubelet.node, EdgeNode):
+        kubelet.node.turn_neighbour()
+    deadline = time.monotonic() + REACH_LIMIT
+    while not kubelet.agent.was_hit() and time.monotonic() < deadline:
+        _revive(kubelet, act)
+        _go_on(kubelet)
+        time.sleep(POLL)
+
+
+def _crowd(kubelet: Kubelet, act: Act) -> None:
+    """Pods until the node has to ask its cloud for addresses."""
+    pods: list[Pod] = []
+    while not kubelet.agent.was_hit() and len(pods) < CROWD:
+        pods += [kubelet.new_pod() for _ in range(WAVE)]
+        calls = [kubelet.begin_add(pod, budget=AWAY_LIMIT) for pod in pods[-WAVE:]]
+        for pod, call in zip(pods[-WAVE:], calls, strict=True):
+            _ride_out(kubelet, act, call)
+            kubelet.end_add(pod, call)
+    kubelet.agent.arm("")
+    _recover(kubelet, act)
+    for pod in pods:
+        kubelet.stop_pod(pod)
 
 
 def _delete(kubelet: Kubelet, act: Act, pod: Pod) -> None:

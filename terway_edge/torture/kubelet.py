@@ -31,6 +31,8 @@ class Kubelet:
         self.books = node.books
         self.voices = Voices(node.host.addresses[0])
         self.complaints: list[str] = []
+        self.in_vain = ""
+        """Why the last act met nothing that could break, if it did not."""
 
     def expect(self, is_so: bool, otherwise: object) -> None:
         if not is_so:
@@ -125,8 +127,10 @@ class Kubelet:
 
     def talk(self, pod: Pod) -> None:
         """Say something to the node, which tracks that connection then, and has to forget it with the pod."""
-        with socket_in(pod.netns, socket.AF_INET, socket.SOCK_DGRAM) as talking, suppress(OSError):
-            talking.sendto(b"hello", (self.node.host.addresses[0], DISCARD))
+        for address in filter(None, self.node.host.addresses):
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            with socket_in(pod.netns, family, socket.SOCK_DGRAM) as talking, suppress(OSError):
+                talking.sendto(b"hello", (address, DISCARD))
 
     def some_pod(self, slot: int) -> Pod | None:
         """The pod of a slot, started if there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,6 +14,7 @@ from terway_edge.lab.hosts import Host
 from terway_edge.lab.layout import Layout
 from terway_edge.lab.processes import Processes
 from terway_edge.testing.oracle import Picture
+from terway_edge.testing.oracle.inside import inside
 from terway_edge.testing.oracle.node import JOURNAL, NodeReader
 from terway_edge.torture.books import Books, by_key
 from terway_edge.torture.process import DIRECTORIES, AgentProcess
@@ -25,6 +27,8 @@ SETTINGS: Mapping[str, Any] = {
     "gc": {"period_seconds": 1, "grace_seconds": GRACE},
     "routes": {"resync_seconds": 5},
 }
+HIT, NO_HIT = "Flush is complete", "Nothing to flush"
+"""What `ip -s ... flush` says of what it found."""
 DISK = "1m"
 """Of the state directory, a file system of its own that an act fills."""
 
@@ -33,6 +37,7 @@ class TorturedNode(ABC):
     """`kind` is edge, cloud or ens. Whatever asks the node raises LabError if it cannot be asked."""
 
     kind = ""
+    has_failpoints = True
 
     def __init__(self, host: Host, layout: Layout, processes: Processes, token: str, disk: str = DISK) -> None:
         """:param disk: size of the state directory, as mount(8) takes it"""
@@ -56,7 +61,9 @@ class TorturedNode(ABC):
         self.processes.must(["mount", "-t", "tmpfs", "-o", options, "terway-edge-torture", str(state)])
         settings = {**self.settings(), **SETTINGS}
         settings["routes"] = {**self.settings().get("routes", {}), **SETTINGS["routes"]}
-        self.agent = AgentProcess(self.host.netns, self.directory, settings, self.processes)
+        self.agent = AgentProcess(
+            self.host.netns, self.directory, settings, self.processes, has_failpoints=self.has_failpoints
+        )
         self.reader = NodeReader(self.host.netns, self.agent.state_dir, self.agent.ask, self.processes)
 
     @abstractmethod
@@ -77,9 +84,16 @@ class TorturedNode(ABC):
 
     def look(self) -> Picture:
         """Raises LabError if the agent does not answer."""
-        books, shown = self.books, self.reader.show()
+        return self.judge(self.reader.show())
+
+    def judge(self, shown: list[str]) -> Picture:
+        """With what was seen of the kernel just now. Raises LabError if the agent does not answer."""
+        books, at = self.books, time.monotonic()
+        picture = self.reader.picture(by_key(books.live()), books.told, shown)
+        books.seen(picture.leases, at)
         return replace(
-            self.reader.picture(by_key(books.live()), books.told, shown),
+            picture,
+            inside=inside({pod.key: pod.netns for pod in books.live()}),
             unsure=frozenset(pod.key for pod in books.unsure),
             ported=frozenset(pod.key for pod in books.live() if pod.port),
             is_guarded=True,
@@ -88,9 +102,13 @@ class TorturedNode(ABC):
             **self.surroundings(shown),
         )
 
-    def run(self, *lines: str) -> None:
-        """Commands in the node's namespace, as somebody else there gives them; what they say does not matter."""
-        self.processes.run(["sh", "-c", "\n".join(lines)], netns=self.host.netns)
+    def run(self, *lines: str) -> str:
+        """Commands in the node's namespace, as somebody else there gives them; returns what one of them did not do, or
+        nothing."""
+        done = self.processes.run(["sh", "-ec", "\n".join(lines)], netns=self.host.netns)
+        if done.returncode:
+            return f"'{'; '.join(lines)}' ended with {done.returncode}: {done.stderr.strip()}"
+        return f"'{'; '.join(lines)}' hit nothing" if NO_HIT in done.stdout and HIT not in done.stdout else ""
 
     @property
     def journal(self) -> Path:

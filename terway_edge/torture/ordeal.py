@@ -56,6 +56,7 @@ class Ordeal(Trial):
     def _try(self, act: Act) -> None:
         began = time.monotonic()
         self._kubelet.complaints.clear()
+        self._kubelet.in_vain = ""
         if act.case == MEASURE:
             if act.detail == BEGIN:
                 burst(self._kubelet, act._replace(dice=PEAK))
@@ -73,7 +74,11 @@ class Ordeal(Trial):
 
     def _note(self, act: Act, began: float, took: float, found: list[str]) -> None:
         waited_for = self._judge.waited_for
-        self.record.tally(act.case).count(len(found), took, act.detail, waited_for)
+        tally = self.record.tally(act.case)
+        tally.count(len(found), took, act.detail, waited_for)
+        if self._kubelet.in_vain:
+            tally.in_vain, tally.because = tally.in_vain + 1, f"{act.detail}: {self._kubelet.in_vain}"
         last = f" ({waited_for})" if waited_for and not found else ""
+        last += f" (in vain: {self._kubelet.in_vain})" if self._kubelet.in_vain else ""
         self.record.history.append(f"{act}: {time.monotonic() - began:.2f} s, well {took:.2f} s after it{last}")
         self.record.troubles = found

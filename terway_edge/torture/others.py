@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from terway_edge.core.names import link_name
 from terway_edge.torture.books import Pod
-from terway_edge.torture.case import Case, calm, wild
+from terway_edge.torture.case import EDGE, Case, calm, wild
 from terway_edge.torture.kubelet import Kubelet
 from terway_edge.torture.script import Act
 
@@ -15,23 +15,26 @@ Lines = Callable[[str, Pod], list[str]]
 
 SHARED: Mapping[str, Lines] = {
     "all routes of ours": lambda _link, _pod: [
-        "ip -4 route flush table all proto 158",
-        "ip -6 route flush table all proto 158",
+        "ip -s -4 route flush table all proto 158",
+        "ip -s -6 route flush table all proto 158",
     ],
-    "routes of a pod": lambda link, _pod: [f"ip -4 route flush dev {link}", f"ip -6 route flush dev {link}"],
-    "neighbours of a pod": lambda link, _pod: [f"ip neighbour flush dev {link} nud permanent"],
+    "routes of a pod": lambda link, _pod: [f"ip -s -4 route flush dev {link}", f"ip -s -6 route flush dev {link}"],
+    "neighbours of a pod": lambda link, _pod: [f"ip -s neighbour flush dev {link} nud permanent"],
     "link of a pod down": lambda link, _pod: [f"ip link set {link} down"],
     "link of a pod down and up": lambda link, _pod: [f"ip link set {link} down", f"ip link set {link} up"],
     "our nftables": lambda _link, _pod: ["nft delete table inet terway_edge"],
     "everybody's nftables": lambda _link, _pod: ["nft flush ruleset"],
-    "rules": lambda _link, _pod: ["ip -4 rule flush protocol 158", "ip -6 rule flush protocol 158"],
+}
+ON_ENIS: Mapping[str, Lines] = {
+    "rules": lambda _link, _pod: ["ip rule show protocol 158 | grep -q .", "ip -4 rule flush protocol 158"],
 }
 
 
 def meddle(kubelet: Kubelet, act: Act) -> None:
     pod = kubelet.some_pod(act.slot)
     if pod is not None:
-        kubelet.node.run(*SHARED[act.detail](link_name(pod.key), pod))
+        missed = kubelet.node.run(*{**SHARED, **ON_ENIS}[act.detail](link_name(pod.key), pod))
+        kubelet.expect(not missed, missed)
 
 
 def unplug(kubelet: Kubelet, act: Act) -> None:
@@ -39,7 +42,8 @@ def unplug(kubelet: Kubelet, act: Act) -> None:
     pod = kubelet.some_pod(act.slot)
     if pod is None:
         return
-    kubelet.node.run(f"ip link delete {link_name(pod.key)}")
+    missed = kubelet.node.run(f"ip link delete {link_name(pod.key)}")
+    kubelet.expect(not missed, missed)
     answer = kubelet.shim.start("CHECK", pod).finish()
     kubelet.expect(not answer.ok, f"of {pod.name}, whose link is gone: {answer}")
     kubelet.stop_pod(pod)
@@ -52,8 +56,10 @@ def lose(kubelet: Kubelet, act: Act) -> None:
         kubelet.lose(pod)
 
 
-CASES: dict[str, Case] = {
-    "somebody removes": calm(meddle, *SHARED, weight=3, touches=True),
-    "somebody deletes a pod's link": calm(unplug),
-    "namespace gone without DEL": wild(lose, weight=2),
-}
+def cases(kind: str) -> dict[str, Case]:
+    details = [*SHARED, *(() if kind == EDGE else ON_ENIS)]
+    return {
+        "somebody removes": calm(meddle, *details, weight=3, touches=True),
+        "somebody deletes a pod's link": calm(unplug),
+        "namespace gone without DEL": wild(lose, weight=2),
+    }

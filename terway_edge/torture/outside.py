@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from terway_edge.torture.books import Pod
 from terway_edge.torture.case import CLOUD, ENS, LATER, SOON, Case, wild
 from terway_edge.torture.cloudy import CloudyNode
 from terway_edge.torture.kubelet import AGAIN, Kubelet
 from terway_edge.torture.script import Act
 
-MANY = 7
-"""Pods, some more than a node keeps addresses ready for."""
+MANY, WAVES = 7, 4
+"""Pods at once, and how often, until there are more than the node has addresses for."""
 FAULTS: Mapping[str, Mapping[str, Any]] = {
     "throttled": {"kind": "throttle", "probability": 0.7},
     "unavailable": {"kind": "server_error", "probability": 0.7},
@@ -27,13 +28,20 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
 def trouble(kubelet: Kubelet, act: Act) -> None:
     """More pods than addresses are ready for while calls fail: they come up or are refused in time."""
     node = _cloudy(kubelet)
+    before = node.cloud.report().made
     node.cloud.load_faults([{**FAULTS[act.detail], "seed": int(act.dice[0] * 1000)}])
-    pods = [kubelet.new_pod() for _ in range(MANY)]
-    calls = [kubelet.begin_add(pod, budget=3.0) for pod in pods]
-    answers = [kubelet.end_add(pod, call) for pod, call in zip(pods, calls, strict=True)]
-    for pod, answer in zip(pods, answers, strict=True):
-        kubelet.expect(answer.ok or answer.code == AGAIN, f"of {pod.name} while the cloud is {act.detail}: {answer}")
+    pods: list[Pod] = []
+    while node.cloud.report().made == before and len(pods) < WAVES * MANY:
+        wave = [kubelet.new_pod() for _ in range(MANY)]
+        calls = [kubelet.begin_add(pod, budget=3.0) for pod in wave]
+        answers = [kubelet.end_add(pod, call) for pod, call in zip(wave, calls, strict=True)]
+        for pod, answer in zip(wave, answers, strict=True):
+            told = f"of {pod.name} while the cloud is {act.detail}: {answer}"
+            kubelet.expect(answer.ok or answer.code == AGAIN, told)
+        pods += wave
+    for pod in pods:
         kubelet.stop_pod(pod)
+    kubelet.in_vain = "" if node.cloud.report().made > before else f"{len(pods)} pods, and the cloud was not called"
     node.cloud.load_faults([])
 
 
@@ -43,16 +51,17 @@ def undo(kubelet: Kubelet, act: Act) -> None:
     kubelet.some_pod(act.slot)
     enis = node.pod_links()
     if not enis:
+        kubelet.in_vain = "no ENI is attached"
         return
     name, index = enis[int(act.dice[0] * len(enis))]
     table = 1000 + index
     lines = {
-        "its table flushed": [f"ip route flush table {table}"],
+        "its table flushed": [f"ip -s route flush table {table}"],
         "set down": [f"ip link set {name} down"],
         "set down and up": [f"ip link set {name} down", f"ip link set {name} up"],
-        "its addresses flushed": [f"ip address flush dev {name}"],
+        "its addresses flushed": [f"ip -s address flush dev {name}"],
     }
-    node.run(*lines[act.detail])
+    kubelet.in_vain = node.run(*lines[act.detail])
 
 
 def _cloudy(kubelet: Kubelet) -> CloudyNode:

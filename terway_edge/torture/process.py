@@ -40,19 +40,33 @@ class Usage(NamedTuple):
 class AgentProcess:
     """At most one at a time that counts; `directory` gets everything it writes."""
 
-    def __init__(self, netns: str, directory: Path, settings: Mapping[str, Any], processes: Processes) -> None:
+    def __init__(
+        self,
+        netns: str,
+        directory: Path,
+        settings: Mapping[str, Any],
+        processes: Processes,
+        *,
+        has_failpoints: bool = True,
+    ) -> None:
+        """:param has_failpoints: without, the agent runs as it does elsewhere, and nothing can be armed"""
         self.log = directory / "agent.log"
         self.run_dir, self.state_dir = directory / "run", directory / "state"
         self._netns = netns
         self._processes = processes
+        self._has_failpoints = has_failpoints
         self._process: subprocess.Popen[bytes] | None = None
         self._failpoints = directory / "failpoints"
+        self._armed, self._was_hit = "", False
         self._config = directory / "config.yaml"
         self._config.write_text(yaml.safe_dump(dict(settings), sort_keys=False))
         self.arm("")
 
     def arm(self, line: str) -> None:
-        """The only failpoint there is from now on; none if empty. What was reached before is forgotten."""
+        """The only failpoint there is from now on; none if empty. What was reached before is forgotten, but for
+        `was_hit`."""
+        self._was_hit = self.was_hit() and not line
+        self._armed = line.partition(" ")[0]
         temporary = self._failpoints.with_suffix(".new")
         temporary.touch(mode=0o600)
         temporary.write_text(f"{line}\n" if line else "")
@@ -62,6 +76,10 @@ class AgentProcess:
     def reached(self, name: str) -> int:
         """How often a failpoint was reached since something was armed."""
         return self._reached_lines()[self._reached :].count(name)
+
+    def was_hit(self) -> bool:
+        """Whether what was armed last has been reached since, be it armed still or not."""
+        return self._was_hit or bool(self._armed and self.reached(self._armed))
 
     def wait_reached(self, name: str) -> None:
         """Until somebody waits at a failpoint that is armed. Raises LabError if nobody comes."""
@@ -79,7 +97,8 @@ class AgentProcess:
         """One more process of this agent, whatever others there are."""
         command = [sys.executable, "-m", "terway_edge.cli.main", "agent", "--config", str(self._config)]
         environ = {"TERWAY_EDGE_RUN": str(self.run_dir), "TERWAY_EDGE_STATE": str(self.state_dir)}
-        environ[VARIABLE] = str(self._failpoints)
+        if self._has_failpoints:
+            environ[VARIABLE] = str(self._failpoints)
         return self._processes.start(command, netns=self._netns, log=self.log, environ=environ)
 
     def start(self) -> None:

@@ -22,14 +22,18 @@ class Replacement(Trial):
     def __init__(self, node: EdgeNode, is_over: Callable[[int], bool]) -> None:
         super().__init__(node, Record(node.kind, 0, mode="replace"))
         self._is_over = is_over
+        self._gives_up = False
 
     def _go(self, say: Say) -> None:
         with ThreadPoolExecutor(1) as threads:
             replacing = threads.submit(self._replace)
             lanes = [self._lane(replacing) for _ in range(LANES)]
-            while lanes:
-                lanes = [lane for lane in lanes if next(lane, False)]
-                time.sleep(POLL)
+            try:
+                while lanes:
+                    lanes = [lane for lane in lanes if next(lane, False)]
+                    time.sleep(POLL)
+            finally:  # whatever ended the calls, Ctrl-C too, must not wait for the other thread's time to be over
+                self._gives_up = True
         replacing.result()
         _, found = self._judge.settle(SOON)
         self.record.troubles += [*self._kubelet.complaints, *found]
@@ -39,7 +43,7 @@ class Replacement(Trial):
 
     def _replace(self) -> None:
         """An upgrade of the agent does the same, once."""
-        while not self._is_over(self.record.acts) and not self.record.troubles:
+        while not (self._is_over(self.record.acts) or self.record.troubles or self._gives_up):
             shim = self._node.directory / "bin" / installer.TYPE
             shim.chmod(0o700)  # so that there is something to replace
             assert installer.install_shim(shim.parent).written

@@ -14,11 +14,19 @@ NOT_MEASURED = "so short that no leaks were looked for"
 
 def as_text(records: Sequence[Record]) -> str:
     rows = [
-        [record.kind, case, str(tally.tries), str(tally.broken), f"{tally.slowest:.2f}", tally.after]
+        [
+            record.kind,
+            case,
+            str(tally.tries),
+            str(tally.in_vain),
+            str(tally.broken),
+            f"{tally.slowest:.2f}",
+            tally.after,
+        ]
         for record in records
         for case, tally in record.tallies.items()
     ]
-    parts = [table(["node", "case", "tries", "broken", "slowest (s)", "after"], rows)]
+    parts = [table(["node", "case", "tries", "in vain", "broken", "slowest (s)", "after"], rows)]
     parts += [f"{record.kind}: {line}" for record in records for line in record.measured or [NOT_MEASURED]]
     parts += [_breach(record) for record in records if record.troubles]
     return "\n\n".join([*parts, verdict(records)])

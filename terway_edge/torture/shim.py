@@ -16,6 +16,8 @@ from terway_edge.lab.processes import MARK
 from terway_edge.lab.runtime import load_network
 from terway_edge.torture.books import Pod
 
+NETWORK_LIMIT = 5.0  # seconds
+POLL = 0.005
 PATIENCE = 70.0  # seconds; the longest of the shim's own budgets is 60
 
 
@@ -101,10 +103,13 @@ class Shim:
         }
 
     def configuration(self, pod: Pod | None = None) -> dict[str, Any]:
-        """What the runtime sends on stdin. Raises LabError if there is no network yet."""
-        network = load_network(self._conf)
-        if network is None:
-            raise LabError(f"no CNI configuration in {self._conf}")
+        """What the runtime sends on stdin. Raises LabError if there is no network in time: an agent that has just begun
+        publishes it a moment after it can serve."""
+        deadline = time.monotonic() + NETWORK_LIMIT
+        while (network := load_network(self._conf)) is None:
+            if time.monotonic() > deadline:
+                raise LabError(f"no CNI configuration in {self._conf}")
+            time.sleep(POLL)
         content = {key: value for key, value in network.plugin.items() if key != "capabilities"}
         content |= {"name": network.name, "cniVersion": network.version}
         if pod and pod.port:

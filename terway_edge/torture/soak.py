@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from terway_edge.torture.books import Pod
 from terway_edge.torture.calls import collect
 from terway_edge.torture.case import SOON
 from terway_edge.torture.edge import EdgeNode
@@ -14,7 +15,10 @@ from terway_edge.torture.process import Usage
 from terway_edge.torture.script import SLOTS, Act
 from terway_edge.torture.trial import Record, Say, Trial
 
-RATE = 5.0  # pods that come, and pods that go, in a second
+RATE = 5.0
+"""Pods that come, and pods that go, in a second, if nothing is said."""
+SIDE_BY_SIDE = 10.0
+"""Pods in a second for which one after the other is enough; at three times as many three come and go at once."""
 BESIDE = 25
 """Pods between two collections, and between two changes of what BGP tells."""
 LOG = 20
@@ -47,12 +51,15 @@ class Sample(NamedTuple):
 
 
 class Soak(Trial):
-    """`is_over` is asked before each pod with the number of those that came, `seconds` is how long that will take."""
+    """`is_over` is asked before each pod with the number of those that came, `seconds` is how long that will take,
+    `rate` how many come in a second, if the machine is fast enough."""
 
-    def __init__(self, node: EdgeNode, is_over: Callable[[int], bool], seconds: float) -> None:
-        super().__init__(node, Record(node.kind, 0, mode="soak"))
+    def __init__(self, node: EdgeNode, is_over: Callable[[int], bool], seconds: float, rate: float = RATE) -> None:
+        super().__init__(node, Record(node.kind, 0, mode="soak", rate=rate))
         self._edge = node
         self._is_over = is_over
+        self._rate = rate
+        self._lanes = min(SLOTS, max(1, round(rate / SIDE_BY_SIDE)))
         self._period = min(MINUTE, seconds / SAMPLES)
         self._samples: list[Sample] = []
 
@@ -63,29 +70,51 @@ class Soak(Trial):
         while not self._is_over(self.record.acts) and not self.record.troubles:
             end = time.monotonic() + self._period
             while time.monotonic() < end and not self._is_over(self.record.acts) and not self._kubelet.complaints:
-                due = max(due + 1 / RATE, time.monotonic() - 1)  # a second late at most: it is no burst that is wanted
+                # A second late at most: it is no burst that is wanted.
+                due = max(due + self._next() / self._rate, time.monotonic() - 1)
                 time.sleep(max(0.0, due - time.monotonic()))
-                self._next()
             self._sample(say)
         rate = self.record.acts / (time.monotonic() - began)
         if self._samples:
             first, last = warm(self._samples), self._samples[-1]
-            self.record.measured += [str(first), str(last)]
+            self.record.measured += [str(first), str(last), memory(first, last)]
             self.record.troubles += growth(first, last)
-        self.record.measured.append(f"{rate:.1f} pods came and went in a second")
+        self.record.measured.append(f"{rate:.1f} pods came and went in a second, of {self._rate:g} that were wanted")
 
-    def _next(self) -> None:
-        """A pod goes and another one comes in its place."""
-        self.record.acts += 1
-        number, kubelet = self.record.acts, self._kubelet
+    def _next(self) -> int:
+        """As many as there are lanes, or as there are to come, go, and others come in their places: how many."""
+        before, kubelet = self.record.acts, self._kubelet
+        numbers = [number for number in range(before, before + self._lanes) if not self._is_over(number)]
         began = time.monotonic()
-        slot = number % SLOTS
-        kubelet.stop_pod(kubelet.books.slots[slot])
-        kubelet.start_pod(slot)
-        self.record.tally("DEL and ADD").count(len(kubelet.complaints), time.monotonic() - began)
-        if number % BESIDE == 0:
-            collect(kubelet, Act(number, "GC", "all are there", slot, ()))
+        self._exchange({number % SLOTS: kubelet.books.slots[number % SLOTS] for number in numbers})
+        took = time.monotonic() - began
+        for _ in numbers:
+            self.record.tally("DEL and ADD").count(len(kubelet.complaints), took)
+        self.record.acts += len(numbers)
+        if self.record.acts // BESIDE > before // BESIDE:
+            collect(kubelet, Act(self.record.acts, "GC", "all are there", 0, ()))
+            self.record.tally("GC").count(len(kubelet.complaints), time.monotonic() - began - took)
             self._edge.turn_neighbour()
+        return len(numbers)
+
+    def _exchange(self, pods: Mapping[int, Pod]) -> None:
+        """DEL of these, by their slots, then ADD of as many. Namespaces come and go meanwhile, for they take longer."""
+        kubelet, began = self._kubelet, time.monotonic()
+        deletes = [kubelet.shim.start("DEL", old) for old in pods.values()]
+        fresh = [kubelet.new_pod() for _ in pods]
+        for old, call in zip(pods.values(), deletes, strict=True):
+            deleted = call.finish()
+            kubelet.expect(deleted.ok, f"of {old.name}: {deleted}")
+            kubelet.note_deleted(old, began)
+        adds = [kubelet.begin_add(new) for new in fresh]
+        for old in pods.values():
+            kubelet.remove(old)
+        for slot, new, call in zip(pods, fresh, adds, strict=True):
+            added = kubelet.end_add(new, call)
+            kubelet.expect(added.ok, f"of {new.name}: {added}")
+            if added.ok:
+                kubelet.books.slots[slot] = new
+                kubelet.talk(new)
 
     def _sample(self, say: Say) -> None:
         took, found = self._judge.settle(SOON)
@@ -106,6 +135,13 @@ def warm(samples: list[Sample]) -> Sample:
     """The first one after the warm-up."""
     enough = min(WARM, samples[-1].pods / 3)
     return next(sample for sample in samples if sample.pods >= enough)
+
+
+def memory(first: Sample, last: Sample) -> str:
+    """What the pods between both cost, for people: what is less than it was is told as such."""
+    pods, grown = last.pods - first.pods, last.usage.memory - first.usage.memory
+    each = f", {1000 * grown / pods:+.1f} KiB a thousand pods" if pods else ""
+    return f"memory after the warm-up: {grown:+} KiB in {pods} pods{each}"
 
 
 def growth(first: Sample, last: Sample) -> list[str]:

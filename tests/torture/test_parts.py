@@ -17,7 +17,7 @@ from terway_edge.torture.measuring import leaks
 from terway_edge.torture.process import Usage
 from terway_edge.torture.report import as_json, as_text, verdict
 from terway_edge.torture.shim import Answer
-from terway_edge.torture.soak import Sample, growth, warm
+from terway_edge.torture.soak import Sample, growth, memory, warm
 from terway_edge.torture.trial import Record, Tally
 
 
@@ -147,6 +147,21 @@ def test_a_soak_is_warm_after_a_third_or_so_many_pods(pods, at):
     assert warm([WARM._replace(pods=each) for each in pods]).pods == at
 
 
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (
+            LATER._replace(pods=50_100, usage=BEGIN._replace(memory=40_500)),
+            "+500 KiB in 50000 pods, +10.0 KiB a thousand",
+        ),
+        (LATER._replace(usage=BEGIN._replace(memory=39_990)), "-10 KiB in 1000 pods, -10.0 KiB a thousand"),
+        (WARM, "+0 KiB in 0 pods"),
+    ],
+)
+def test_memory_is_told_per_thousand_pods(now, told):
+    assert told in memory(WARM, now)
+
+
 # --- reports ------------------------------------------------------------------------------------------------------
 
 
@@ -174,7 +189,15 @@ def test_scripts_get_the_same():
     assert told["ok"] is False
     assert told["nodes"][0]["troubles"] == ["I1"]
     assert told["nodes"][0]["cases"] == {
-        "ADD": {"tries": 3, "broken": 1, "slowest": 0.25, "after": "x", "for_lack_of": "y"}
+        "ADD": {
+            "tries": 3,
+            "broken": 1,
+            "slowest": 0.25,
+            "after": "x",
+            "for_lack_of": "y",
+            "in_vain": 0,
+            "because": "",
+        }
     }
     assert told["nodes"][1]["history"] == []
 
@@ -185,8 +208,30 @@ def test_a_mode_is_repeated_as_such():
     assert verdict([made]) == "BROKEN on edge: 5 acts, 0 s"
 
 
+def test_a_soak_is_repeated_at_its_rate():
+    made = Record("edge", 0, troubles=["x"], acts=5, mode="soak", rate=30.0)
+    assert "again: terway-edge torture --mode soak --rate 30 --acts 5\n" in as_text([made]) + "\n"
+    assert "--rate" not in Record("edge", 0, mode="load").replay
+
+
 def test_a_run_that_measured_nothing_says_so():
     assert "no leaks were looked for" in as_text([record()])
+
+
+@pytest.mark.parametrize(
+    ("tries", "in_vain", "is_told"), [(3, 3, True), (3, 2, False), (2, 2, False), (9, 9, True), (9, 0, False)]
+)
+def test_a_case_of_which_all_tries_were_in_vain_breaks_the_run(tries, in_vain, is_told):
+    made = Record("edge", 7, {"full disk": Tally(tries, in_vain=in_vain, because="there was room")})
+    assert made.idle() == (
+        [f"full disk: all of {tries} tries were in vain; the last: there was room"] if is_told else []
+    )
+
+
+def test_tries_in_vain_have_a_column():
+    made = Record("edge", 7, {"full disk": Tally(12, in_vain=5)})
+    assert as_text([made]).splitlines()[0].split()[2:6] == ["tries", "in", "vain", "broken"]
+    assert as_text([made]).splitlines()[2].split()[3:6] == ["12", "5", "0"]
 
 
 def test_an_answer_reads_as_a_sentence():

@@ -1,10 +1,13 @@
 """The torture as a user runs it: real agents, real shim, on every kind of node; and that it finds what is broken."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.torture.running import torture
+from tests.torture.running import left_over, torture
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.usefixtures("nothing_stays")]
 
@@ -51,6 +54,18 @@ def test_a_run_by_the_clock_looks_for_leaks_however_short_it_is():
     [node] = told["nodes"]
     assert node["cases"]["measure"]["tries"] == 2
     assert "descriptors" in node["measured"][0]
+
+
+def test_a_torture_that_is_killed_leaves_nothing():
+    command = [sys.executable, "-m", "terway_edge.cli.main", "torture", "--node", "edge", "--verbose"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
+        while " DEL" not in running.stderr.readline():
+            assert running.poll() is None
+        running.kill()
+    deadline = time.monotonic() + 20
+    while left_over():
+        assert time.monotonic() < deadline, left_over()
+        time.sleep(0.05)
 
 
 @pytest.mark.full  # ten minutes

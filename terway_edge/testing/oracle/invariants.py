@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from terway_edge.core.names import Key, is_own_link, link_macs, link_name
-from terway_edge.testing.oracle.picture import Breach, Leases, Picture, Sight
+from terway_edge.testing.oracle.picture import Breach, Leases, Picture, PodRule, Sight, Source
 
 TO_POD, FROM_POD, MAIN = 512, 2048, 254
 """Priorities of a pod's rules on ENIs, and the main table (docs/explanation/architecture.md, "Datapath")."""
@@ -21,6 +21,8 @@ def one_owner(picture: Picture) -> Iterator[Breach]:
     books: dict[str, Leases] = {"the runtime": picture.live, "the agent": picture.leases}
     if picture.replayed is not None:
         books["the store"] = picture.replayed
+    if picture.inside is not None:
+        books["somebody"] = picture.inside
     for who, book in books.items():
         yield from _doubles(((address, _text(key)) for key, held in book.items() for address in held), who)
     if picture.sight:
@@ -45,6 +47,9 @@ def exact_lease(picture: Picture) -> Iterator[Breach]:
         elif held != told:
             differs = f"was told {_list(told)} and leases {_list(held)}"
             yield Breach("I2", _text(key), differs, "compare the CNI result with 'terway-edge leases'")
+        elif picture.inside is not None and picture.inside.get(key) != held:
+            has = f"leases {_list(held)} and has {_list(picture.inside.get(key))} inside"
+            yield Breach("I2", _text(key), has, "see what CHECK says, and 'ip address' in the pod's namespace")
         elif picture.sight and key not in picture.partial:
             for missing in _missing(picture, picture.sight, key, held):
                 yield Breach("I2", _text(key), f"{missing} is missing", "see what CHECK and 'ip monitor' say of it")
@@ -66,12 +71,17 @@ def _missing(picture: Picture, sight: Sight, key: Key, held: frozenset[str]) -> 
             yield f"neighbour entry of {address} on {name} with {pod_mac}"
         if picture.is_guarded and (address, name, pod_mac) not in sight.sources:
             yield f"permission to send from {address} on {name} with {pod_mac}"
-        if key in picture.ported and address not in sight.forwards:
+        if key in (picture.ported or ()) and address not in sight.forwards:
             yield f"port of the node for {address}"
         if picture.cloud is not None:
-            for rule in ((TO_POD, False, address, MAIN), (FROM_POD, True, address, picture.cloud.get(address, -1))):
+            for rule in _rules(address, picture.cloud):
                 if rule not in sight.rules:
                     yield f"rule {rule[0]} of {address} with table {rule[3]}"
+
+
+def _rules(address: str, cloud: Mapping[str, int]) -> tuple[PodRule, PodRule]:
+    """Those that a leased address of an ENI has, and no others."""
+    return PodRule(TO_POD, False, address, MAIN), PodRule(FROM_POD, True, address, cloud.get(address, -1))
 
 
 def leases_are_live(picture: Picture) -> Iterator[Breach]:
@@ -86,23 +96,35 @@ def nothing_left(picture: Picture) -> Iterator[Breach]:
     sight = picture.sight
     if sight is None:
         return
-    leased = {address: link_name(key) for key, held in picture.leases.items() for address in held}
+    owners = {address: key for key, held in picture.leases.items() for address in held}
+    leased = {address: link_name(key) for address, key in owners.items()}
     names = {link_name(key) for key in picture.leases}
+    senders = {Source(address, link_name(key), link_macs(key)[1].hex(":")) for address, key in owners.items()}
     orphans = [
         *(
             (f"link {link.name}", f"'{link.alias}'")
             for link in sight.links
-            if link.name not in names and is_own_link(link.name, link.alias)
+            if link.name not in names and (not link.alias or is_own_link(link.name, link.alias))
         ),
         *((f"route to {each.address}", each.link) for each in sight.routes if leased.get(each.address) != each.link),
         *(
-            (f"{what} of {each.address}", each.link)
-            for what, found in (("neighbour entry", sight.neighbours), ("permission to send", sight.sources))
-            for each in found
+            (f"neighbour entry of {each.address}", each.link)
+            for each in sight.neighbours
             if leased.get(each.address) != each.link
         ),
+        *((f"permission to send of {each.address}", f"{each.link}, {each.mac}") for each in sight.sources - senders),
         *((f"rule {each.priority}", each.address) for each in sight.rules if each.address not in leased),
+        *(
+            (f"rule {each.priority} with table {each.table}", each.address)
+            for each in sight.rules
+            if picture.cloud is not None and each.address in leased and each not in _rules(each.address, picture.cloud)
+        ),
         *(("port of the node", address) for address in sight.forwards - leased.keys()),
+        *(
+            ("port of the node that nobody wanted", address)
+            for address in sight.forwards & leased.keys()
+            if picture.ported is not None and owners[address] not in picture.ported | picture.unsure
+        ),
         *(("tracked connection", address) for address in sight.tracked - leased.keys()),
     ]
     for subject, about in sorted(orphans):
@@ -144,6 +166,8 @@ def rested(picture: Picture) -> Iterator[Breach]:
 
 def store_replays(picture: Picture) -> Iterator[Breach]:
     """I8: what is in the store's file leads to the leases that are in force."""
+    if picture.damage:
+        yield Breach("I8", "store", picture.damage, "see which write failed before that in the agent's log")
     if picture.replayed is None:
         return
     for key in sorted(picture.replayed.keys() | picture.leases.keys()):

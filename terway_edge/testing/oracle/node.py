@@ -8,16 +8,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from terway_edge.agent.records import replay
+from terway_edge.agent.records import Replay, replay
 from terway_edge.core.models import Lease
+from terway_edge.lab.errors import LabError
 from terway_edge.lab.processes import Processes
 from terway_edge.testing.oracle.picture import Leases, Picture, PoolBook, Sight
 from terway_edge.testing.oracle.sights import IP, parse
 
 JOURNAL = "leases.journal"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-MARK = "--next--"
-COMMANDS = (*IP, "nft -j list table inet terway_edge 2>/dev/null", "conntrack -L 2>/dev/null")
+MARK, FAILED = "--next--", "--failed--"
+COMMANDS = (*IP, "nft -j list table inet terway_edge 2>/dev/null", f"conntrack -L 2>/dev/null || echo {FAILED}")
 
 
 class NodeReader:
@@ -34,10 +35,12 @@ class NodeReader:
         :param shown: what `show` has returned just now
         """
         pools = self._ask("status")["pools"]
+        stored = self._stored()
         return Picture(
             live=live,
             leases=self.leases(),
-            replayed=self._replayed(),
+            replayed=addresses_of(stored.contents.leases.values()),
+            damage=stored.damage,
             sight=_sight(shown, set(told)),
             pools={pool["name"]: PoolBook(*(pool[field] for field in PoolBook._fields)) for pool in pools},
         )
@@ -48,14 +51,17 @@ class NodeReader:
         return {(row["container"], row["ifname"]): frozenset(row["addresses"]) for row in rows}
 
     def show(self) -> list[str]:
-        """What each of COMMANDS prints."""
+        """What each of COMMANDS prints. No connections and no answer are not the same."""
         script = f"; echo {MARK}; ".join(COMMANDS)
-        return self._processes.run(["sh", "-c", script], netns=self._netns).stdout.split(f"{MARK}\n")
+        shown = self._processes.run(["sh", "-c", script], netns=self._netns).stdout.split(f"{MARK}\n")
+        if FAILED in shown[-1]:
+            raise LabError("conntrack does not tell which connections there are")
+        return shown
 
-    def _replayed(self) -> Leases:
+    def _stored(self) -> Replay:
         """What the next process would read."""
         data = self._journal.read_bytes() if self._journal.exists() else b""
-        return addresses_of(replay(data, BOOT_ID.read_text().strip()).contents.leases.values())
+        return replay(data, BOOT_ID.read_text().strip())
 
 
 def addresses_of(leases: Iterable[Lease]) -> Leases:

@@ -92,9 +92,9 @@ class Picture:
     `live` are attachments that the runtime believes in, with the addresses it was told; `unsure` those whose last
     call's end nobody saw, and which may have a lease or none; `partial` those among the leases whose datapath need not
     be there, as their namespace went without a DEL. `ported` are attachments that asked for ports of the node;
-    `is_guarded` says whether pods may send from their own addresses only.
-    `replayed` is what the store's file leads to. `cloud` says by which table packets from each address leave that the
-    cloud gave to this instance.
+    `is_guarded` says whether pods may send from their own addresses only. `inside` are the addresses that live
+    attachments have in their own namespaces. `replayed` is what the store's file leads to, `damage` what is unreadable
+    in it. `cloud` says by which table packets from each address leave that the cloud gave to this instance.
     """
 
     live: Leases
@@ -102,9 +102,11 @@ class Picture:
     sight: Sight | None = None
     unsure: frozenset[Key] = frozenset()
     partial: frozenset[Key] = frozenset()
-    ported: frozenset[Key] = frozenset()
+    ported: frozenset[Key] | None = None
     is_guarded: bool = False
+    inside: Leases | None = None
     replayed: Leases | None = None
+    damage: str = ""
     pools: Mapping[str, PoolBook] = field(default_factory=dict)
     owned: frozenset[str] | None = None
     advertised: frozenset[str] = frozenset()

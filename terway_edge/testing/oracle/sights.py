@@ -95,7 +95,7 @@ def _routes(rows: Rows) -> Iterator[HostRoute]:
 def _rules(rows: Rows) -> Iterator[PodRule]:
     """Ours have the protocol of our routes; iproute2 names tables and protocols that it has names for."""
     for row in rows:
-        if str(row.get("protocol", "")) == str(PROTO):
+        if str(row.get("protocol", "")) == str(PROTO) and (row["src"] != "all" or "dst" in row):
             is_source = row["src"] != "all"
             table = MAIN if row["table"] == "main" else int(row["table"])
             yield PodRule(row["priority"], is_source, str(ip_address(row["src" if is_source else "dst"])), table)

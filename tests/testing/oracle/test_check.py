@@ -47,6 +47,7 @@ def picture(**changes):
     sound = Picture(
         live=BOOK,
         leases=BOOK,
+        inside=BOOK,
         replayed=BOOK,
         sight=sight(),
         ported=frozenset({ONE}),
@@ -105,11 +106,14 @@ OWN_ENTRY = Neighbour("10.0.0.2", link_name(ONE), link_macs(ONE)[1].hex(":"))
 DAMAGES = {
     "the agent leases one address twice": ("I1", {"leases": DOUBLE}),
     "two pods were told one address": ("I1", {"live": DOUBLE}),
+    "two pods have one address inside": ("I1", {"inside": DOUBLE}),
     "the store has two owners": ("I1", {"replayed": DOUBLE}),
     "two links have a route to one address": ("I1", {"sight": added("routes", HostRoute("10.0.0.2", link_name(TWO)))}),
     "a live pod has no lease": ("I2", {"leases": LESS}),
     "a live pod leases something else": ("I2", {"leases": {**BOOK, TWO: frozenset({"10.0.0.4"})}}),
     "a live pod leases less": ("I2", {"leases": {**BOOK, TWO: frozenset({"10.0.0.3"})}}),
+    "a pod lacks an address inside": ("I2", {"inside": {**BOOK, TWO: frozenset({"10.0.0.3"})}}),
+    "a pod's namespace is gone": ("I2", {"inside": LESS}),
     "a host link is missing": ("I2", {"sight": lost("links", PodLink(link_name(ONE), link_alias(ONE), True))}),
     "a host link is down": ("I2", {"sight": linked(up=False)}),
     "a host link is somebody else's": ("I2", {"sight": linked(alias="something else")}),
@@ -125,9 +129,16 @@ DAMAGES = {
     "a port of the node is closed": ("I2", {"sight": lost("forwards", "10.0.0.2")}),
     "a lease of no pod": ("I3", {"leases": MORE}),
     "a link of no lease": ("I4", {"sight": added("links", STRANGER)}),
+    "a link without an alias": ("I4", {"sight": added("links", STRANGER._replace(alias=""))}),
     "a route of no lease": ("I4", {"sight": added("routes", HostRoute("10.0.0.4", link_name(ONE)))}),
     "a neighbour entry of no lease": ("I4", {"sight": added("neighbours", Neighbour("10.0.0.4", "tw0", "02:00"))}),
     "a permission to send of no lease": ("I4", {"sight": added("sources", Source("10.0.0.4", "tw0", "02:00"))}),
+    "a permission for another MAC": (
+        "I4",
+        {"sight": added("sources", Source("10.0.0.2", link_name(ONE), link_macs(TWO)[1].hex(":")))},
+    ),
+    "a second rule with another table": ("I4", {"sight": added("rules", PodRule(2048, True, "10.0.0.2", 1008))}),
+    "a port of the node that its pod did not want": ("I4", {"sight": added("forwards", "10.0.0.3")}),
     "a rule of no lease": ("I4", {"sight": added("rules", PodRule(512, False, "10.0.0.4", 254))}),
     "a port of the node leads nowhere": ("I4", {"sight": added("forwards", "10.0.0.4")}),
     "a connection of a dead pod": ("I4", {"sight": added("tracked", "10.0.0.4")}),
@@ -138,6 +149,7 @@ DAMAGES = {
     "something of ours is not advertised": ("I6", {"advertised": frozenset()}),
     "the cloud has taken a leased address": ("I6", {"cloud": {a: t for a, t in CLOUD.items() if a != "fd00::3"}}),
     "an address was not rested": ("I7", {"reuses": (Reuse("10.0.0.2", GONE, ONE, 29.9),)}),
+    "the store is damaged": ("I8", {"damage": "line 3: no checksum"}),
     "the store has less": ("I8", {"replayed": LESS}),
     "the store has more": ("I8", {"replayed": MORE}),
     "the store has another address": ("I8", {"replayed": {**BOOK, TWO: frozenset({"10.0.0.4"})}}),
@@ -160,7 +172,7 @@ def test_every_invariant_has_a_damage():
 def test_an_attachment_nobody_saw_end_may_have_a_lease_or_none():
     for leases in (BOOK, LESS):
         seen = sight(leases)._replace(forwards=frozenset({"10.0.0.2", "fd00::2"}), tracked=frozenset())
-        changes = {"leases": leases, "replayed": leases, "sight": seen, "pools": {}}
+        changes = {"leases": leases, "replayed": leases, "sight": seen, "pools": {}, "inside": LESS}
         assert found(picture(live=LESS, unsure=frozenset({TWO}), **changes)) == []
 
 
