@@ -8,11 +8,11 @@ match it would be taken for a part of it, and be translated as it was. Entries a
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from contextlib import AbstractContextManager
 from errno import EINVAL, ENOENT, EOPNOTSUPP, EPERM, EPROTONOSUPPORT
 from socket import AF_INET, AF_INET6
+from struct import Struct
 
 from terway_edge.core.addresses import Address
 from terway_edge.core.errors import EdgeError, KernelError
@@ -35,6 +35,7 @@ from terway_edge.kernel.uapi import (
     IPCTNL_MSG_CT_GET,
     NETLINK_NETFILTER,
     NFNL_SUBSYS_CTNETLINK,
+    NLA_TYPE_MASK,
     NLM_F_REQUEST,
 )
 from terway_edge.kernel.wire import attribute, attributes, message
@@ -51,7 +52,12 @@ ENDS = (CTA_IP_V4_SRC, CTA_IP_V4_DST, CTA_IP_V6_SRC, CTA_IP_V6_DST)
 UNTRACKED = frozenset((EPROTONOSUPPORT, EOPNOTSUPP, EINVAL, ENOENT, EPERM))
 """How a kernel without nf_conntrack_netlink, or one that does not let us, refuses the socket or the dump."""
 
-Search = Callable[[bytes, int, int], object]
+_TUPLE: dict[int, Struct] = {AF_INET: Struct("=HHxxHxxH4sxxH4s"), AF_INET6: Struct("=HHxxHxxH16sxxH16s")}
+"""The beginning of a tuple: its length and type, then the types and values of what is in it."""
+_KINDS: dict[int, tuple[int, int, int]] = {
+    AF_INET: (CTA_TUPLE_IP, CTA_IP_V4_SRC, CTA_IP_V4_DST),
+    AF_INET6: (CTA_TUPLE_IP, CTA_IP_V6_SRC, CTA_IP_V6_DST),
+}
 
 _log = logging.getLogger(__name__)
 
@@ -117,12 +123,10 @@ def _identity_of_any(addresses: Collection[Address]) -> Decode[bytes]:
     The tuple is sent back as it came. A request without one would flush the whole table.
     """
     wanted = frozenset(address.packed for address in addresses)
-    # Nearly all entries are others': a search tells that in a tenth of the time that parsing takes.
-    mentions: dict[int, Search | None] = {AF_INET: _search(wanted, 4), AF_INET6: _search(wanted, 16)}
 
     def decode(data: bytes, start: int, end: int) -> bytes | None:
-        search = mentions.get(data[start])
-        if search is None or not search(data, start, end):
+        # Nearly all entries are others': a look tells that in a tenth of the time that parsing takes.
+        if _is_of_others(data, start, end, wanted):
             return None
         entry = dict(attributes(data, start + NFGENMSG_BYTES, end))
         ends = _addresses(entry.get(CTA_TUPLE_ORIG, b"")) | _addresses(entry.get(CTA_TUPLE_REPLY, b""))
@@ -135,11 +139,10 @@ def _identity_of_any(addresses: Collection[Address]) -> Decode[bytes]:
 
 def _identity_of_datagrams(ports: Collection[int]) -> Decode[bytes]:
     """As _identity_of_any(), of UDP flows to these ports that nothing translates."""
-    wanted = (attribute(CTA_PROTO_DST_PORT, port.to_bytes(2, "big"))[:6] for port in ports)
-    mentions = re.compile(b"|".join(map(re.escape, wanted))).search
+    wanted = [attribute(CTA_PROTO_DST_PORT, port.to_bytes(2, "big"))[:6] for port in ports]
 
     def decode(data: bytes, start: int, end: int) -> bytes | None:
-        if not mentions(data, start, end):
+        if all(data.find(port, start, end) < 0 for port in wanted):
             return None
         entry = dict(attributes(data, start + NFGENMSG_BYTES, end))
         sent = _parts(entry.get(CTA_TUPLE_ORIG, b""))
@@ -159,10 +162,23 @@ def _identity(head: bytes, entry: Mapping[int, bytes]) -> bytes:
     return head + b"".join(attribute(kind, entry[kind]) for kind in IDENTITY if kind in entry)
 
 
-def _search(wanted: Iterable[bytes], size: int) -> Search | None:
-    """Search in part of some bytes for any of the addresses of this size; None if there are none."""
-    patterns = [re.escape(packed) for packed in wanted if len(packed) == size]
-    return re.compile(b"|".join(patterns)).search if patterns else None
+def _is_of_others(data: bytes, start: int, end: int, wanted: Container[bytes]) -> bool:
+    """True if an entry, laid out as the kernel does, has none of the addresses; False says nothing."""
+    family = data[start]
+    if family not in _TUPLE:
+        return True
+    layout, kinds = _TUPLE[family], _KINDS[family]
+    at = start + NFGENMSG_BYTES
+    for tuple_kind in (CTA_TUPLE_ORIG, CTA_TUPLE_REPLY):
+        if at + layout.size > end:
+            return False
+        size, kind, ip, first, source, second, destination = layout.unpack_from(data, at)
+        if kind & NLA_TYPE_MASK != tuple_kind or (ip & NLA_TYPE_MASK, first, second) != kinds:
+            return False
+        if source in wanted or destination in wanted:
+            return False
+        at += size + 3 & ~3
+    return True
 
 
 def _addresses(packed_tuple: bytes) -> set[bytes]:

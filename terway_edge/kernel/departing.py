@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 
-REMEMBERED = 4096  # links; notifications come within milliseconds, so this is plenty
+REMEMBERED = 1024  # links: four times a node's pods; notifications come within milliseconds
 
 
 class Departing:

@@ -208,24 +208,41 @@ ENTRY = {4: b"\x02\0\0\0", 6: b"\x0a\0\0\0"}
 
 
 @st.composite
-def entries(draw: st.DrawFn) -> tuple[tuple[Address, ...], bytes]:
-    """The four ends of a connection and how the kernel tells it."""
+def entries(draw: st.DrawFn) -> tuple[tuple[Address, ...], bytes, bytes]:
+    """The ends of a connection, how the kernel tells it (or might, some day), and what names it in a request."""
     family = draw(st.sampled_from([4, 6]))
     one = v4 if family == 4 else v6
     ends = draw(st.tuples(one, one, one, one))
     first = 1 if family == 4 else 3
-    tuples = [
-        nest(kind, nest(1, attribute(first, ends[at].packed), attribute(first + 1, ends[at + 1].packed)))
+    odd = draw(st.sampled_from(["", "", "reply first", "more inside", "more before", "no reply"]))
+    inside = attribute(9, b"more") if odd == "more inside" else b""
+    original, reply = [
+        nest(kind, nest(1, inside + attribute(first, ends[at].packed), attribute(first + 1, ends[at + 1].packed)))
         for kind, at in ((1, 0), (2, 2))
     ]
-    return ends, ENTRY[family] + b"".join(tuples) + attribute(12, b"iden")
+    told = {
+        "reply first": [reply, original],
+        "more before": [attribute(22, bytes(16)), original, reply],
+        "no reply": [original],
+    }.get(odd, [original, reply])
+    identity = attribute(12, b"iden")
+    known = ends[:2] if odd == "no reply" else ends
+    return known, ENTRY[family] + b"".join(told) + identity, ENTRY[family] + original + identity
 
 
 @given(st.sets(v4 | v6, min_size=1), entries(), st.booleans())
 def test_exactly_the_entries_with_a_released_address_are_named(released, entry, look_alike):
-    ends, data = entry
+    ends, data, identity = entry
     if look_alike:  # another attribute, such as a label, happens to have the bytes of the addresses
         data += b"".join(attribute(22, one.packed) for one in sorted(released))
     named = _identity_of_any(released)(b"head" + data + b"tail", 4, 4 + len(data))
-    orig = data[: 4 + int.from_bytes(data[4:6], sys.byteorder)]
-    assert named == (None if released.isdisjoint(ends) else orig + attribute(12, b"iden"))
+    assert named == (None if released.isdisjoint(ends) else identity)
+
+
+def test_a_tuple_between_the_two_is_not_taken_for_the_second():
+    original, master, reply = [
+        nest(kind, nest(1, attribute(1, bytes((10, 0, 0, last))), attribute(2, bytes((10, 0, 0, last + 1)))))
+        for kind, last in ((1, 1), (14, 3), (2, 5))  # 14: the connection that made an expectation of this one
+    ]
+    data = ENTRY[4] + original + master + reply
+    assert _identity_of_any([Address.parse("10.0.0.6")])(data, 0, len(data)) == ENTRY[4] + original
