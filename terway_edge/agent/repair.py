@@ -72,7 +72,8 @@ class Repair:
         if event.what is Happening.OVERRUN:
             self.audit()
         if isinstance(item, FibRoute) and item.proto == PROTO and item.via is None:
-            if event.what is Happening.ROUTE_REMOVED:
+            # With another metric or table it is none that a pod has.
+            if event.what is Happening.ROUTE_REMOVED and item == FibRoute(item.prefix.address.host, link=item.link):
                 self._put_back(item, f"route to {item.prefix}", self._ipam.owner(item.prefix.address))
         elif isinstance(item, Rule):
             about = item.src or item.dst

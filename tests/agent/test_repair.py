@@ -7,7 +7,7 @@ import pytest
 from terway_edge.core.drift import BURST, TOLERATED
 from terway_edge.core.hookspecs import hookimpl
 from terway_edge.core.names import link_macs
-from terway_edge.core.plans import PROTO, FibRoute, LinkAddress, LinkSetting, Neighbour, Rule, Where
+from terway_edge.core.plans import PROTO, FibRoute, LinkAddress, LinkSetting, Neighbour, RouteKind, Rule, Where
 from tests.agent.rig import HOST_ADDRESS
 
 
@@ -93,6 +93,17 @@ def test_a_strangers_route_is_none_of_our_business(rig):
     rig.kernel.foreign_add(foreign)
     rig.kernel.foreign_remove(foreign)
     assert foreign not in rig.kernel.dump(FibRoute)
+
+
+@pytest.mark.parametrize("odd", [{"metric": 7}, {"table": 300}, {"kind": RouteKind.UNREACHABLE, "link": 0, "metric": 9}])
+def test_a_route_that_no_pod_has_is_not_put_back(rig, odd):
+    rig.add("c1")
+    whole = rig.kernel.snapshot()
+    wrong = host_route(rig, "c1")._replace(**odd)
+    rig.kernel.foreign_add(wrong)
+    rig.kernel.foreign_remove(wrong)
+    assert rig.kernel.snapshot() == whole
+    assert rig.telemetry.repairs == {}
 
 
 def test_a_fight_is_given_up_until_the_audit_and_told(rig):
