@@ -28,6 +28,7 @@ class Held:
     absent_at: float | None = None
     _offer: dict[int, frozenset[Address]] | None = None
     _sizes: dict[int, int] | None = None
+    _certain: tuple[dict[Item, float], tuple[Item, ...]] | None = None
 
     @property
     def is_present(self) -> bool:
@@ -37,13 +38,13 @@ class Held:
         for item in items:
             self.items.setdefault(item, at)
             self.noticed.pop(item, None)
-        self._offer = self._sizes = None
+        self._offer = self._sizes = self._certain = None
 
     def drop(self, items: Iterable[Item]) -> None:
         for item in items:
             self.items.pop(item, None)
             self.missing.pop(item, None)
-        self._offer = self._sizes = None
+        self._offer = self._sizes = self._certain = None
 
     def offer(self, shape: Shape) -> dict[int, frozenset[Address]]:
         """Addresses for pods, by family; those missing are among them."""
@@ -54,6 +55,12 @@ class Held:
                     found[item.family].update(addresses_of(item, shape))
             self._offer = {family: frozenset(addresses) for family, addresses in found.items()}
         return self._offer
+
+    def certain(self) -> tuple[Item, ...]:
+        """What no list lacks; the same tuple until a list says something else, so that to compare it costs nothing."""
+        if self._certain is None or self._certain[0] is not self.missing:
+            self._certain = self.missing, tuple(item for item in self.items if item not in self.missing)
+        return self._certain[1]
 
     def size(self, family: int) -> int:
         """Addresses and prefixes of a family."""

@@ -236,5 +236,4 @@ class State:
 
 def _known(held: Held) -> KnownEni:
     eni = held.eni
-    items = tuple(item for item in held.items if item not in held.missing)
-    return KnownEni(eni.id, eni.mac, eni.vswitch, eni.primary, items, eni.tags)
+    return KnownEni(eni.id, eni.mac, eni.vswitch, eni.primary, held.certain(), eni.tags)
