@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from typing import NamedTuple
 
 from terway_edge.core.addresses import Address
@@ -128,8 +128,7 @@ class EniLinks:
                 continue
             found[each] = link.ifindex
             self._remember(link, each)
-            lasting = lasting_items(link.ifindex, each.gateways, each.node)
-            if link.up and (link.mac, link.mtu) == (each.mac, each.mtu) and present.issuperset(lasting):
+            if _is_as_wanted(link, each, present):
                 continue
             if refusal := self._apply(link, each):
                 self._forget(link.ifindex)
@@ -172,10 +171,15 @@ class EniLinks:
         """Make a link ready again that somebody has changed; one that went is forgotten."""
         for ifindex in _links_of(event) if event.what is not Happening.OVERRUN else list(self._ready):
             wanted = self._ready.get(ifindex)
-            if wanted is None or not self._fights.may_repair(ifindex, self._clock.now()):
+            if wanted is None:
                 continue
             link = self.find(wanted)
-            if link is None or link.ifindex != ifindex or self._apply(link, wanted):
+            if link is None or link.ifindex != ifindex:
+                self._forget(ifindex)
+            # The kernel tells of an IPv6 address long after we set it, and not that it was us: look before anything.
+            elif self._is_whole(link, wanted) or not self._fights.may_repair(ifindex, self._clock.now()):
+                continue
+            elif self._apply(link, wanted):
                 self._forget(ifindex)
 
     def remove(self) -> None:
@@ -197,6 +201,11 @@ class EniLinks:
         known = {ifindex for ifindex, each in list(self._ready.items()) if each.eni == wanted.eni}
         return next((link for link in links if link.ifindex in known), None)
 
+    def _is_whole(self, link: Link, wanted: Wanted) -> bool:
+        present: set[Item] = {*self._kernel.dump(LinkAddress, Where(link=link.ifindex))}
+        present.update(self._kernel.dump(FibRoute, Where(table=table_of(link.ifindex))))
+        return _is_as_wanted(link, wanted, present)
+
     def _remember(self, link: Link, wanted: Wanted) -> None:
         self._ready[link.ifindex] = wanted
         self._settings.want((self, link.ifindex), settings(link, wanted.gateways))
@@ -211,6 +220,11 @@ class EniLinks:
         mac = None if link.mac == wanted.mac else wanted.mac
         failures = self._kernel.apply(eni_plan(link, wanted.gateways, wanted.node, wanted.mtu, mac))
         return "; ".join(f"{each.change.item}: {each.message}" for each in failures if not is_harmless(each))
+
+
+def _is_as_wanted(link: Link, wanted: Wanted, present: Set[Item]) -> bool:
+    lasting = lasting_items(link.ifindex, wanted.gateways, wanted.node)
+    return link.up and (link.mac, link.mtu) == (wanted.mac, wanted.mtu) and present >= set(lasting)
 
 
 def _links_of(event: KernelEvent) -> list[int]:
