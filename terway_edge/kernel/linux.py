@@ -12,7 +12,7 @@ from terway_edge.core.addresses import Address
 from terway_edge.core.names import Key
 from terway_edge.core.plans import HOST, Failure, Netns, Plan, Sysctl, Veth, Where
 from terway_edge.core.ports import Closable, Dumped, KernelEvent
-from terway_edge.kernel import packed, sysctls
+from terway_edge.kernel import link_conf, packed, sysctls
 from terway_edge.kernel.applying import Applier
 from terway_edge.kernel.departing import Departing
 from terway_edge.kernel.dumps import dump
@@ -24,6 +24,8 @@ from terway_edge.kernel.reaper import Reaper
 from terway_edge.kernel.sockets import HostSockets
 
 WHERE_ALL = Where()
+MANY = 100
+"""Sysctls that are read by a dump of the links, as far as it tells of them."""
 
 
 class LinuxKernel:
@@ -85,7 +87,12 @@ class LinuxKernel:
             endpoint.close()
 
     def deviations(self, wanted: Iterable[Sysctl]) -> list[Sysctl]:
-        return inside(self._netns, lambda: [each for each in wanted if self._deviates(each)])
+        every = list(wanted)
+        told: link_conf.Told = {}
+        if len(every) > MANY:
+            with self._sockets.lend() as endpoint:
+                told = link_conf.told(endpoint)
+        return inside(self._netns, lambda: [each for each in every if self._deviates(each, told)])
 
     def prove(self, netns: Netns) -> None:
         os.close(open_pods(netns, self._sockets.identity))
@@ -116,7 +123,10 @@ class LinuxKernel:
             os.close(self._netns)
             self._netns = -1
 
-    def _deviates(self, sysctl: Sysctl) -> bool:
+    def _deviates(self, sysctl: Sysctl, told: link_conf.Told) -> bool:
+        found = link_conf.value(sysctl, told)
+        if found is not None:
+            return sysctls.differs(sysctl, found)
         try:
             return sysctls.deviates(sysctl, self._proc_sys_net)
         except OSError as error:

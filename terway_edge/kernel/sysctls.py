@@ -61,6 +61,11 @@ def deviates(sysctl: Sysctl, root: Path = ROOT) -> bool:
         found = _read(f"{root}/{sysctl.path}")
     except FileNotFoundError:  # its link may go while it is open
         return False
+    return differs(sysctl, found)
+
+
+def differs(sysctl: Sysctl, found: str) -> bool:
+    """Whether a value is not the wanted one, or is the one that `when` says."""
     return found == sysctl.when if sysctl.when else found != sysctl.value
 
 

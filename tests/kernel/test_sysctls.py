@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from terway_edge.core.errors import KernelError, Refused
 from terway_edge.core.plans import Sysctl
-from terway_edge.kernel.linux import LinuxKernel
+from terway_edge.kernel.linux import MANY, LinuxKernel
 from terway_edge.kernel.netns import inside, open_netns
 from terway_edge.kernel.sysctls import ROOT, HostSysctls, deviates, write
 
@@ -96,3 +97,32 @@ def test_what_cannot_be_read_is_told_by_its_path(tmp_path: Path) -> None:
             kernel.deviations([Sysctl("x", "1")])
     finally:
         kernel.close()
+
+
+KEYS = {
+    "ipv4": ("forwarding", "proxy_arp", "accept_redirects", "send_redirects", "rp_filter", "accept_source_route"),
+    "ipv6": ("forwarding", "accept_ra", "accept_redirects", "hop_limit"),  # the last is for the files to tell
+}
+
+
+@pytest.mark.root
+def test_many_are_read_at_once_and_alike(real_world) -> None:
+    """Each of some links has one setting that differs, one after another; some links are not there."""
+    names = [f"many{number}" for number in range(sum(map(len, KEYS.values())))]
+    real_world._ip("".join(f"link add {name} type bridge\n" for name in names), f"/run/netns/{real_world._host}")
+    paths = [f"{top}/conf/{{}}/{key}" for top, keys in KEYS.items() for key in keys]
+    usual = {path: real_world.sysctl(path.format(names[0])) for path in paths}
+    changed = {}
+    with closing(HostSysctls(host := open_netns(f"/run/netns/{real_world._host}"), ROOT)) as settings:
+        for name, path in zip(names, paths, strict=True):
+            changed[path.format(name)] = value = "1" if usual[path] == "0" else "0" if "hop" not in path else "7"
+            settings.write(Sysctl(path.format(name), value))
+    os.close(host)
+    wanted = [Sysctl(path.format(name), usual[path]) for name in (*names, "gone") for path in paths]
+    assert len(wanted) > MANY
+    found = real_world.kernel.deviations(wanted)
+    assert {each.path for each in found} == changed.keys()
+    one_by_one = [each for each in wanted if real_world.kernel.deviations([each])]
+    assert found == one_by_one
+    unless = [Sysctl(each.path, "9", changed.get(each.path, "no")) for each in wanted]
+    assert {each.path for each in real_world.kernel.deviations(unless)} == changed.keys()
