@@ -60,7 +60,7 @@ from terway_edge.kernel.uapi import (
     RTN_UNREACHABLE,
     RTNH_F_ONLINK,
 )
-from terway_edge.kernel.wire import IFADDR, IFINFO, NDMSG, RTMSG, U32, attributes, string
+from terway_edge.kernel.wire import IFADDR, IFINFO, NDMSG, RTMSG, U32, attributes, chosen, string
 
 FAMILIES = {AF_INET.value: 4, AF_INET6.value: 6}
 _KINDS = {RTN_UNICAST: RouteKind.UNICAST, RTN_UNREACHABLE: RouteKind.UNREACHABLE}
@@ -121,9 +121,12 @@ def _first_hop(payload: bytes) -> tuple[Address | None, int, int]:
     return (Address.unpack(via) if via else None), link, flags
 
 
+_LINK = frozenset((IFLA_IFNAME, IFLA_ADDRESS, IFLA_MTU, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_GROUP))
+
+
 def link(data: bytes, start: int, end: int) -> Link:
     _, _, index, flags, _ = IFINFO.unpack_from(data, start)
-    found = dict(attributes(data, start + 16, end))
+    found = chosen(data, start + IFINFO.size, end, _LINK)
     info = found.get(IFLA_LINKINFO, b"")
     kind = dict(attributes(info, 0, len(info))).get(IFLA_INFO_KIND, b"")
     return Link(

@@ -20,8 +20,9 @@ from terway_edge.kernel.uapi import (
     RTEXT_FILTER_SKIP_STATS,
     RTM_GETLINK,
 )
-from terway_edge.kernel.wire import IFINFO, attributes, number, string
+from terway_edge.kernel.wire import IFINFO, attributes, chosen, number, string
 
+_PARTS = frozenset((IFLA_IFNAME, IFLA_AF_SPEC))
 _VALUE = Struct("=i")
 _FAMILIES = {"ipv4": (AF_INET, IFLA_INET_CONF), "ipv6": (AF_INET6, IFLA_INET6_CONF)}
 # IPV4_DEVCONF_* begin at 1 (linux/ip.h), DEVCONF_* at 0 (linux/ipv6.h).
@@ -52,7 +53,7 @@ def value(sysctl: Sysctl, found: Told) -> str | None:
 
 
 def _decode(data: bytes, start: int, end: int) -> tuple[str, dict[str, bytes]]:
-    parts = dict(attributes(data, start + IFINFO.size, end))
+    parts = chosen(data, start + IFINFO.size, end, _PARTS)
     spec = parts.get(IFLA_AF_SPEC, b"")
     families = dict(attributes(spec, 0, len(spec)))
     values = {}

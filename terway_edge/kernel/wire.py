@@ -3,7 +3,7 @@ and a payload padded to four bytes, in host byte order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from struct import Struct
 
 from terway_edge.kernel.uapi import NLA_TYPE_MASK
@@ -55,6 +55,19 @@ def attributes(data: bytes, at: int, end: int) -> Iterator[tuple[int, bytes]]:
         size, kind = ATTRIBUTE.unpack_from(data, at)
         yield kind & NLA_TYPE_MASK, data[at + 4 : at + size]
         at += size + 3 & ~3 or 4
+
+
+def chosen(data: bytes, at: int, end: int, kinds: Container[int]) -> dict[int, bytes]:
+    """The payloads of attributes of these types, by type; a link has some fifty, and few of them matter."""
+    found = {}
+    unpack = ATTRIBUTE.unpack_from
+    while at + 4 <= end:
+        size, kind = unpack(data, at)
+        kind &= NLA_TYPE_MASK
+        if kind in kinds:
+            found[kind] = data[at + 4 : at + size]
+        at += size + 3 & ~3 or 4
+    return found
 
 
 def string(payload: bytes) -> str:
