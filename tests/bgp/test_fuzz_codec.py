@@ -79,6 +79,7 @@ def test_any_body_behind_a_right_header(kind, body, four_octet):
     check(whole(kind, body), four_octet=four_octet)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)
 @given(strategies.messages(), st.data(), st.booleans())
 def test_a_real_message_with_a_few_octets_changed(message, data, four_octet):

@@ -289,6 +289,7 @@ def nobody(_: float) -> Site:
     raise CloudError("DescribeInstances: no answer", action="DescribeInstances", cause=Cause.UNAVAILABLE)
 
 
+@pytest.mark.slow
 def test_what_is_remembered_is_for_pods_until_the_instance_is_known(make: Callable[..., Node]) -> None:
     node = ready(make(addresses=3, policy=Policy(max_pool_size=3)))
     before = {node.acquire("one")}
