@@ -95,7 +95,10 @@ def test_a_strangers_route_is_none_of_our_business(rig):
     assert foreign not in rig.kernel.dump(FibRoute)
 
 
-@pytest.mark.parametrize("odd", [{"metric": 7}, {"table": 300}, {"kind": RouteKind.UNREACHABLE, "link": 0, "metric": 9}])
+ODD = [{"metric": 7}, {"table": 300}, {"kind": RouteKind.UNREACHABLE, "link": 0, "metric": 9}]
+
+
+@pytest.mark.parametrize("odd", ODD)
 def test_a_route_that_no_pod_has_is_not_put_back(rig, odd):
     rig.add("c1")
     whole = rig.kernel.snapshot()

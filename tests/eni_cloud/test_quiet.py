@@ -1,4 +1,4 @@
-"""When nothing happens nothing is done: what the agent sets on ENIs' links must not come back to it as somebody's doing.
+"""When nothing happens nothing is done: what the agent sets on ENIs' links does not come back to it as another's doing.
 
 The kernel tells of an IPv6 address when a work item of its own is done with it, and not who set it.
 """
