@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from terway_edge.backends.bgp.messages import Notification
@@ -67,7 +69,8 @@ def test_t48_what_is_no_bgp_at_all_is_refused(stage: Stage, octets: bytes) -> No
     peer, speaker = stage.scripted(), stage.speaker(longest_pause=0.01)
     speaker.want(Wish(spec_of(), pod_routes()))
     connection = peer.accept()
-    connection.send(octets)
+    with suppress(ConnectionResetError, BrokenPipeError):  # who refuses the first octets need not read the last ones
+        connection.send(octets)
     rest = connection.rest()
     if len(octets) <= 4096:  # else unread octets turn the end of the connection into a reset
         assert isinstance(rest[-1], Notification)

@@ -19,7 +19,7 @@ from terway_edge.lab.teardown import remove_root, tear_down
 pytestmark = pytest.mark.root
 
 LAB = """
-import pathlib, sys
+import pathlib, signal, sys
 from terway_edge.lab.guard import Guard
 from terway_edge.lab.lans import lab_node
 from terway_edge.lab.layout import Layout
@@ -27,6 +27,7 @@ from terway_edge.lab.lock import Lock
 from terway_edge.lab.processes import Processes, new_token
 from terway_edge.lab.topology import build
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in a shell's background inherits that it is ignored
 layout = Layout(sys.argv[1], pathlib.Path(sys.argv[2]))
 with Lock(layout):
     guard = Guard(layout)
