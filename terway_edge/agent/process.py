@@ -15,7 +15,7 @@ from terway_edge.agent.sources import open_source
 from terway_edge.agent.store import open_journal
 from terway_edge.core import failpoints
 from terway_edge.core.config import Settings
-from terway_edge.kernel import core_files
+from terway_edge.kernel import core_files, heap
 from terway_edge.kernel.linux import LinuxKernel
 from terway_edge.kernel.nft import NftFirewall
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 def run(settings: Settings) -> int:
     """Be the agent until SIGTERM or SIGINT; the exit status."""
     core_files.leave_none()
+    heap.use_one_arena()
     failpoints.arm(os.environ)
     ended = end_on_signals()
     with ExitStack() as stack:

@@ -1,0 +1,36 @@
+"""Threads share one arena of the C library's heap."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import ctypes, sys, threading
+from terway_edge.kernel.heap import use_one_arena
+
+if sys.argv[1] == "one":
+    use_one_arena()
+together = threading.Barrier(8)
+
+def allocate():
+    kept = [bytes(5000) for _ in range(100)]
+    together.wait()
+
+threads = [threading.Thread(target=allocate) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+out = libc.fopen(b"/dev/stdout", b"w")
+libc.malloc_info(0, ctypes.c_void_p(out))
+libc.fclose(ctypes.c_void_p(out))
+"""
+
+
+@pytest.mark.parametrize(("how", "is_one"), [("one", True), ("as ever", False)])
+def test_threads_share_one_arena(how: str, is_one: bool) -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT, how], capture_output=True, text=True, check=True)
+    assert (done.stdout.count("<heap nr=") == 1) == is_one, done.stdout
