@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -147,8 +148,12 @@ def test_what_is_done_to_speakers_costs_no_packet(options: tuple[str, ...], more
         "calls to the cloud throttled, pods added and deleted",
         *more,
     ]
-    assert acts["calls to the cloud throttled, pods added and deleted"]["why"].startswith("with 0 calls a pod waits ")
-    assert content["cloud"]["failed"] == {"Throttling.User": 3}
+    # A restarted agent may be asking for its ENIs at that moment; the pod does not wait for that.
+    throttled = acts["calls to the cloud throttled, pods added and deleted"]["why"]
+    told = re.match(r"with (\d+) calls a pod waits \d+ ms, ", throttled)
+    assert told, throttled
+    assert int(told[1]) < 10
+    assert content["cloud"]["failed"] == {"Throttling.User": 3 + int(told[1])}
     deletion = acts.pop("node-3 deleted and added")
     assert all((act["lost"], act["unexplained"]) == (0, 0) and act["sent"] > 100 for act in acts.values())
     assert 0 < deletion["lost"] < deletion["sent"]

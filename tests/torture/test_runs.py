@@ -49,7 +49,7 @@ def test_a_cool_down_that_is_not_kept_is_found(tmp_path, monkeypatch):
 
 
 def test_a_run_by_the_clock_looks_for_leaks_however_short_it_is():
-    status, told, text = torture("--node", "edge", "--minutes", "0.01", "--seed", "2", code=("-c", IN_HASTE))
+    status, told, text = torture("--node", "edge", "--minutes", "0.1", "--seed", "2", code=("-c", IN_HASTE))
     assert (status, told["ok"]) == (0, True), text
     [node] = told["nodes"]
     assert node["cases"]["measure"]["tries"] == 2
