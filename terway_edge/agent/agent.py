@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 FIRST_ROUTES = 5.0  # seconds the start waits for the advertisers' first set
 DRAIN = 10.0  # seconds requests in flight have at stop
-CATCH_UP = 1.0  # seconds between looks at what somebody keeps undoing
+CATCH_UP = 2.0  # seconds between looks at what somebody keeps undoing
 REPORTS = 5.0  # seconds between the reports of plugins that advertise nothing
 
 

@@ -18,7 +18,7 @@ from terway_edge.core.models import Condition
 
 log = logging.getLogger(__name__)
 
-LOOK_AGAIN = 1.0  # seconds
+LOOK_AGAIN = 2.0  # seconds
 LOCK_WAIT = 5.0  # seconds a shim has to end that writes to the spool
 
 

@@ -18,7 +18,11 @@ SOON = 0.05  # seconds; what comes in hundreds is worked through at once
 
 @dataclass(slots=True)
 class Chore:
-    """`work` every `period` seconds, first after `first` seconds (default: a whole period)."""
+    """`work` every `period` seconds, first after `first` seconds (default: a whole period).
+
+    All periods count from the housekeeper's start, so that chores fall due together and share a wake-up: with one that
+    took a while, the next is less than a period later.
+    """
 
     name: str
     period: float
@@ -33,7 +37,7 @@ class Housekeeper:
         self._clock = clock
         self._wake = threading.Condition()
         self._closed = False
-        now = clock.now()
+        self._began = now = clock.now()
         self._due = {chore.name: now + (chore.period if chore.first is None else chore.first) for chore in chores}
         self._chores = chores
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
@@ -77,4 +81,8 @@ class Housekeeper:
         except Exception:
             log.exception("%s failed; it is done again in %.0f s", chore.name, chore.period)
         with self._wake:  # unless it was hurried meanwhile
-            self._due[chore.name] = min(self._due[chore.name], self._clock.now() + chore.period)
+            self._due[chore.name] = min(self._due[chore.name], self._next(chore.period))
+
+    def _next(self, period: float) -> float:
+        now = self._clock.now()
+        return now + period - (now - self._began) % period

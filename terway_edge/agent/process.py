@@ -21,6 +21,8 @@ from terway_edge.kernel.nft import NftFirewall
 
 log = logging.getLogger(__name__)
 
+GIVE_BACK = 60.0  # seconds
+
 
 def run(settings: Settings) -> int:
     """Be the agent until SIGTERM or SIGINT; the exit status."""
@@ -48,6 +50,7 @@ def run(settings: Settings) -> int:
         gc.freeze()
         # A cycle of routes makes a tuple for each of thousands of nodes, hardly any of which is garbage.
         gc.set_threshold(10_000, 20, 20)
-        ended.wait()
+        while not ended.wait(GIVE_BACK):
+            heap.give_back()
         log.info("stopping; pods and routes stay as they are")
     return 0

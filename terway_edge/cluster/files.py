@@ -56,22 +56,24 @@ class ManifestFiles:
     def rescan(self) -> None:
         """Look at all files, and read those whose time, size or inode changed."""
         try:
-            names = [name for name in os.listdir(self._path) if is_manifest(name)]
+            with os.scandir(self._path) as entries:
+                found = {entry.name: entry for entry in entries if is_manifest(entry.name)}
         except OSError as error:
             self.trouble = error.strerror or str(error)
             return
         self.trouble = ""
-        for name in self._files.keys() - set(names):
+        for name in self._files.keys() - found.keys():
             del self._files[name]
-        for name in names:
-            self._look(name, force=False)
+        for name, entry in found.items():
+            if not self._is_known(entry):
+                self._look(name)
         if self._unread is None:
             self._unread = {name for name, file in self._files.items() if not file.good}
 
     def reread(self, names: Iterable[str]) -> None:
         """Read these files, or drop them if they are gone."""
         for name in names:
-            self._look(name, force=True)
+            self._look(name)
 
     def snapshot(self) -> Snapshot:
         """All objects by file name; of two of the same kind and name the first wins."""
@@ -110,12 +112,18 @@ class ManifestFiles:
         files = (self._files.get(name) for name in self._unread or ())
         return self._unread is not None and not any(file and kind in file.doubtful for file in files)
 
-    def _look(self, name: str, *, force: bool) -> None:
-        path, before = self._path / name, self._files.get(name)
+    def _is_known(self, entry: os.DirEntry[str]) -> bool:
+        """Whether it is as it was when it was read; one that cannot be looked at is not."""
+        before = self._files.get(entry.name)
         try:
-            if not force and before is not None and before.version == _version(os.stat(path)):
-                return
-            version, text = _read(path)
+            return before is not None and before.version == _version(entry.stat())
+        except OSError:
+            return False
+
+    def _look(self, name: str) -> None:
+        before = self._files.get(name)
+        try:
+            version, text = _read(self._path / name)
         except FileNotFoundError:
             self._files.pop(name, None)
             return

@@ -14,6 +14,7 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,6 +110,7 @@ def uninstall(bin_dir: Path, conf_dir: Path, conf_name: str = CONF_NAME) -> tupl
     return tuple(removed)
 
 
+@lru_cache(maxsize=1)  # asked for every two seconds, and an encoder that indents leaves work for the collector
 def render_conf(network: str) -> bytes:
     """The configuration list: 1.0.0 for runtimes that know no newer, `cniVersions` for those that negotiate."""
     conf = {

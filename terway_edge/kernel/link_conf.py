@@ -4,6 +4,7 @@ files take forty to open and read."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from socket import AF_INET, AF_INET6
 from struct import Struct
 
@@ -31,8 +32,8 @@ _PLACES = {
     "ipv6": {"forwarding": 0, "accept_ra": 3, "accept_redirects": 4},
 }
 
-Told = Mapping[str, Mapping[str, bytes]]
-"""The values of each link by its name and the family's, as arrays of integers."""
+Told = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""The values of each link by its name, the family's and the key."""
 
 
 def told(endpoint: NetlinkSocket) -> Told:
@@ -45,19 +46,22 @@ def value(sysctl: Sysctl, found: Told) -> str | None:
     """The present value; None if a dump does not tell of it."""
     top, _, rest = sysctl.path.partition("/conf/")
     link, _, key = rest.partition("/")
-    place = _PLACES.get(top, {}).get(key)
-    values = found.get(link, {}).get(top, b"")
-    if place is None or len(values) < 4 * (place + 1):
-        return None
-    return str(_VALUE.unpack_from(values, 4 * place)[0])
+    return found[link][top].get(key) if link in found and top in _FAMILIES else None
 
 
-def _decode(data: bytes, start: int, end: int) -> tuple[str, dict[str, bytes]]:
+def _decode(data: bytes, start: int, end: int) -> tuple[str, dict[str, Mapping[str, str]]]:
     parts = chosen(data, start + IFINFO.size, end, _PARTS)
     spec = parts.get(IFLA_AF_SPEC, b"")
     families = dict(attributes(spec, 0, len(spec)))
     values = {}
     for top, (family, conf) in _FAMILIES.items():
         payload = families.get(family, b"")
-        values[top] = dict(attributes(payload, 0, len(payload))).get(conf, b"")
+        values[top] = _values(top, dict(attributes(payload, 0, len(payload))).get(conf, b""))
     return string(parts.get(IFLA_IFNAME, b"")), values
+
+
+@lru_cache(maxsize=16)  # all pods' links are set alike
+def _values(top: str, conf: bytes) -> Mapping[str, str]:
+    """What an array of integers says; older kernels have shorter ones."""
+    end = len(conf) - _VALUE.size
+    return {key: str(_VALUE.unpack_from(conf, 4 * at)[0]) for key, at in _PLACES[top].items() if 4 * at <= end}

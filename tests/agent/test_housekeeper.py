@@ -7,6 +7,7 @@ import pytest
 
 from terway_edge.agent.clock import BootClock
 from terway_edge.agent.housekeeper import Chore, Housekeeper
+from terway_edge.testing import FakeClock
 from tests.agent.rig import WAIT, eventually
 
 
@@ -91,3 +92,13 @@ def test_a_chore_that_is_hurried_is_done_soon_and_once_even_if_it_is_under_way(r
     housekeeper.hurry("slow")
     go.set()
     eventually(lambda: len(done) == 2)
+
+
+def test_chores_fall_due_together_however_long_they_take():
+    clock = FakeClock()
+    slow, rare = Chore("slow", 2.0, lambda: clock.advance(0.7)), Chore("rare", 10.0, lambda: None)
+    housekeeper = Housekeeper([slow, rare], clock)
+    for _ in range(4):
+        clock.advance(housekeeper._due["slow"] - clock.now())
+        housekeeper._do(slow)
+    assert housekeeper._due["slow"] == pytest.approx(housekeeper._due["rare"])

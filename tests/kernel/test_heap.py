@@ -1,4 +1,4 @@
-"""Threads share one arena of the C library's heap."""
+"""Threads share one arena of the C library's heap, and what is free between what is in use goes back to the kernel."""
 
 import subprocess
 import sys
@@ -34,3 +34,24 @@ libc.fclose(ctypes.c_void_p(out))
 def test_threads_share_one_arena(how: str, is_one: bool) -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT, how], capture_output=True, text=True, check=True)
     assert (done.stdout.count("<heap nr=") == 1) == is_one, done.stdout
+
+
+HOLES = """
+import sys
+from terway_edge.kernel.heap import give_back
+
+def resident():
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1])
+
+kept = [bytes(5000) for _ in range(10_000)]  # too large for Python's own allocator, too small for a mapping of its own
+kept = kept[::20]
+before = resident()
+give_back()
+print(before - resident())
+"""
+
+
+def test_holes_are_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 5000, "of some 12,000 pages that held nothing any more"
