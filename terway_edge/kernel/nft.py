@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from terway_edge.core.errors import KernelError
 from terway_edge.core.ports import Forward, Masquerade, Source
@@ -31,13 +32,21 @@ MASQUERADE = ("postrouting", "pods4", "pods6", "direct4", "direct6")
 ALWAYS_DIRECT = {4: ("169.254.0.0/16", "224.0.0.0/4"), 6: ("fe80::/10", "ff00::/8")}
 
 
+class _Part(NamedTuple):
+    """Chains and sets as nft prints them, by name, and what the sets hold: of a range the first address and the one
+    after its last."""
+
+    texts: dict[str, str]
+    elements: set[Element]
+
+
 class NftFirewall:
     """The Firewall port, in the namespace of the calling threads, which must be the same."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._wanted: Masquerade | None = None
-        self._masquerade: dict[str, str] = {}  # as nft prints what was written; empty: not known
+        self._masquerade: _Part | None = None  # what was written; None: not known
         self._chains: dict[str, str] = {}
         self._is_damaged = False  # the chains of ports, when somebody last looked
         own = OwnPorts()
@@ -57,7 +66,7 @@ class NftFirewall:
 
     def mend_masquerade(self) -> bool:
         with self._guard:
-            if self._wanted is None or (self._masquerade and _part(MASQUERADE) == self._masquerade):
+            if self._wanted is None or (self._masquerade is not None and self._masquerading() == self._masquerade):
                 return False
             self._write_masquerade(self._wanted)
             return True
@@ -86,7 +95,8 @@ class NftFirewall:
         with self._guard:
             self._elements = self._read()
             if self._chains:
-                self._is_damaged = self._chains != _part(nft_ports.CHAINS)
+                has_catchall = not all(element.key for element in self._elements)
+                self._is_damaged = has_catchall or self._chains != _texts(nft_ports.CHAINS)
             return frozenset() if self._is_damaged else nft_ports.forwards(self._elements)
 
     def set_sources(self, wanted: Collection[Source] | None) -> None:
@@ -114,7 +124,7 @@ class NftFirewall:
                 both = (f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n" for family in ("inet", "arp"))
                 nft_program.run("".join(both))
                 self._sources.forget()
-            self._wanted, self._masquerade, self._chains, self._elements = None, {}, {}, None
+            self._wanted, self._masquerade, self._chains, self._elements = None, None, {}, None
 
     def close(self) -> None:
         """Nothing of the table changes. No other call may be under way."""
@@ -130,7 +140,9 @@ class NftFirewall:
     def _write_masquerade(self, wanted: Masquerade) -> None:
         script = masquerade_script(wanted)
         nft_program.run_anyhow(script, partial(nft_program.clearance, MASQUERADE[:1], MASQUERADE[1:]))
-        self._wanted, self._masquerade = wanted, _written(MASQUERADE, script.count(" masquerade fully-random"))
+        written = self._masquerading()
+        is_whole = _has_rules(written.texts, script.count(" masquerade fully-random"))
+        self._wanted, self._masquerade = wanted, written if is_whole else None
 
     def _drop_masquerade(self) -> None:
         if self._wanted is not None or is_installed():
@@ -140,21 +152,26 @@ class NftFirewall:
                     nft_program.run("\n".join([*_clear_masquerade(), ""]))
             elif there:
                 nft_program.run(f"delete table inet {TABLE}\n")
-        self._wanted, self._masquerade = None, {}
+        self._wanted, self._masquerade = None, None
+
+    def _masquerading(self) -> _Part:
+        texts = _texts(MASQUERADE)
+        return _Part(texts, self._read([name for name in MASQUERADE[1:] if name in texts]))
 
     def _write_chains(self) -> None:
         nft_program.run_anyhow(nft_ports.SCRIPT, partial(nft_program.clearance, nft_ports.CHAINS, nft_ports.SETS))
-        self._chains = _written(nft_ports.CHAINS, nft_ports.RULES)
+        written = _texts(nft_ports.CHAINS)
+        self._chains = written if _has_rules(written, nft_ports.RULES) else {}
         self._is_damaged = not self._chains
 
     def _change(self, before: set[Element], after: set[Element]) -> list[Refusal]:
         """Refusals, none if the kernel's elements are those of `after` now."""
         return self._ports.change(before - after, after - before) if before != after else []
 
-    def _read(self) -> set[Element]:
-        """The elements of our ports; none if there is no such set. Raises KernelError."""
+    def _read(self, sets: Sequence[str] = nft_ports.SETS) -> set[Element]:
+        """The elements of these sets; none if one of them is not there. Raises KernelError."""
         try:
-            return self._ports.read(nft_ports.SETS)
+            return self._ports.read(sets)
         except KernelError as error:
             if error.errno not in ABSENT:
                 raise
@@ -192,13 +209,12 @@ def _set(name: str, family: int, elements: Iterable[str]) -> str:
     return f"  set {name} {{\n    type ipv{family}_addr; flags interval; auto-merge\n    elements = {{ {body} }}\n  }}"
 
 
-def _written(names: Collection[str], rules: int) -> dict[str, str]:
-    """What was just written, as nft prints it; nothing if somebody has changed it meanwhile."""
-    found = _part(names)
-    return found if nft_program.rule_count(found.values()) == rules else {}
+def _has_rules(texts: Mapping[str, str], count: int) -> bool:
+    """Whether what was just written, as nft prints it, was changed by nobody meanwhile."""
+    return nft_program.rule_count(texts.values()) == count
 
 
-def _part(names: Collection[str]) -> dict[str, str]:
+def _texts(names: Collection[str]) -> dict[str, str]:
     """What is in force of these chains and sets, as nft prints it."""
     there: Mapping[str, str] = nft_program.in_force(nft_program.listing())
     return {name: there[name] for name in names if name in there}

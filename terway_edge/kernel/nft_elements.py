@@ -25,18 +25,21 @@ from terway_edge.kernel.uapi import (
     NFT_MSG_DELSETELEM,
     NFT_MSG_GETSETELEM,
     NFT_MSG_NEWSETELEM,
+    NFT_SET_ELEM_CATCHALL,
     NFTA_DATA_VALUE,
     NFTA_LIST_ELEM,
     NFTA_SET_ELEM_DATA,
+    NFTA_SET_ELEM_FLAGS,
     NFTA_SET_ELEM_KEY,
     NFTA_SET_ELEM_LIST_ELEMENTS,
     NFTA_SET_ELEM_LIST_SET,
     NFTA_SET_ELEM_LIST_TABLE,
     NLA_F_NESTED,
+    NLA_TYPE_MASK,
     NLM_F_CREATE,
     NLM_F_REQUEST,
 )
-from terway_edge.kernel.wire import ATTRIBUTE, attributes, nest, text
+from terway_edge.kernel.wire import ATTRIBUTE, attribute, attributes, chosen, nest, text
 
 NFGENMSG = Struct(">BBH")
 """nfgenmsg: family, version, resource id in network order."""
@@ -50,12 +53,15 @@ DELETE = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELSETELEM
 GET = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM
 
 
+_LIST = frozenset((NFTA_SET_ELEM_LIST_ELEMENTS,))
 _SET = itemgetter(0, 3)  # what says of an Element which set it is in
 _NESTED = Struct("=HHHH")
+_CATCHALL = attribute(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_CATCHALL.to_bytes(4, "big"))
 
 
 class Element(NamedTuple):
-    """One element of a set, or of a map if there is `data`. `family` is that of the set's table."""
+    """One element of a set, or of a map if there is `data`; without a key it stands for what no other matches, and is
+    never ours. `family` is that of the set's table."""
 
     set: str
     key: bytes
@@ -115,7 +121,7 @@ class Elements:
 def _bodies(table: str, elements: Collection[Element], *, with_data: bool) -> Iterator[bytes]:
     """The bodies of messages that tell these elements, set by set. A pod's few have one each: all but the keys is the
     same for every pod."""
-    if len(elements) <= FEW and not any(element.data for element in elements):
+    if len(elements) <= FEW and not any(element.data or not element.key for element in elements):
         for name, key, _, family in elements:
             yield _before_key(table, name, family, len(key)) + key
         return
@@ -140,7 +146,7 @@ def _before_key(table: str, name: str, family: int, size: int) -> bytes:
 
 
 def _element(element: Element, *, with_data: bool) -> bytes:
-    parts = _value(NFTA_SET_ELEM_KEY, element.key)
+    parts = _value(NFTA_SET_ELEM_KEY, element.key) if element.key else _CATCHALL
     if with_data and element.data:
         parts += _value(NFTA_SET_ELEM_DATA, element.data)
     return ATTRIBUTE.pack(4 + len(parts), NFTA_LIST_ELEM | NLA_F_NESTED) + parts
@@ -154,15 +160,13 @@ def _value(kind: int, value: bytes) -> bytes:
 
 def _decode(name: str, family: int, data: bytes, start: int, end: int) -> list[Element]:
     """The elements that one message of a dump tells."""
-    message_parts = dict(attributes(data, start + NFGENMSG.size, end))
-    listed = message_parts.get(NFTA_SET_ELEM_LIST_ELEMENTS, b"")
+    listed = chosen(data, start + NFGENMSG.size, end, _LIST).get(NFTA_SET_ELEM_LIST_ELEMENTS, b"")
     elements = []
     for _, payload in attributes(listed, 0, len(listed)):
-        parts = dict(attributes(payload, 0, len(payload)))
-        key, value = parts[NFTA_SET_ELEM_KEY], parts.get(NFTA_SET_ELEM_DATA, b"")
-        elements.append(Element(name, _read(key), _read(value), family))
+        size, kind, inner, _ = _NESTED.unpack_from(payload)
+        if kind & NLA_TYPE_MASK != NFTA_SET_ELEM_KEY:  # which comes first
+            size = inner = 0
+        rest = dict(attributes(payload, size + 3 & ~3, len(payload)))
+        value = rest.get(NFTA_SET_ELEM_DATA, b"")
+        elements.append(Element(name, payload[8 : 4 + inner], value[4:], family))
     return elements
-
-
-def _read(payload: bytes) -> bytes:
-    return dict(attributes(payload, 0, len(payload))).get(NFTA_DATA_VALUE, b"")

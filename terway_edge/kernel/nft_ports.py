@@ -105,7 +105,7 @@ def _elements(forward: Forward) -> Iterator[Element]:
 def _candidates(found: Iterable[Element]) -> Iterator[Forward]:
     masked = {element.key for element in found if element.set.startswith("masked")}
     for element in found:
-        if not element.data:
+        if not element.data or not element.key:
             continue
         address = Address.unpack(element.key[:-8]) if len(element.key) > 8 else None
         number, port = _PROTOCOL_PORT.unpack(element.key[-8:])

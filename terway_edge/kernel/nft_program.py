@@ -47,8 +47,9 @@ def is_installed() -> bool:
 
 
 def listing(family: str = "inet") -> str:
-    """Our table of a family as nft prints it; empty if there is none. Raises KernelError as run()."""
-    return _nft("-s", "list", "table", family, TABLE, missing_ok=True)
+    """Our table of a family as nft prints it, without what its sets hold, which is thousands of lines; empty if there
+    is none. Raises KernelError as run()."""
+    return _nft("-s", "-t", "list", "table", family, TABLE, missing_ok=True)
 
 
 def blocks(listed: str) -> dict[str, str]:

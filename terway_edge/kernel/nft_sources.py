@@ -141,9 +141,7 @@ class NftSources:
         with self._guard:
             if not self._is_whole():
                 return None
-            elements = self._read()
-            found = frozenset(map(_source, elements))
-            return found if _elements(found) == elements else None
+            return _sources(self._read())
 
     def close(self) -> None:
         self._elements.close()
@@ -182,7 +180,7 @@ def _elements(sources: Iterable[Source]) -> set[Element]:
 
 
 def _elements_of(source: Source) -> Iterator[Element]:
-    key = _NAME.pack(source.link.encode(), source.mac) + source.address.packed
+    key = _key(source)
     if source.address.family == 4:
         yield Element("sources4", key)
         yield Element("senders", key, family=NFPROTO_ARP)
@@ -191,9 +189,25 @@ def _elements_of(source: Source) -> Iterator[Element]:
         yield Element("targets6", key)
 
 
-def _source(element: Element) -> Source:
-    name, mac = _NAME.unpack_from(element.key)
-    return Source(name.rstrip(b"\0").decode(errors="replace"), mac, Address.unpack(element.key[_NAME.size :]))
+def _key(source: Source) -> bytes:
+    return _NAME.pack(source.link.encode(), source.mac) + source.address.packed
+
+
+def _sources(elements: Iterable[Element]) -> frozenset[Source] | None:
+    """The reverse of _elements(); None if these are not what it gives for anything."""
+    keys: dict[str, set[bytes]] = {name: set() for names in SETS.values() for name in names}
+    for element in elements:
+        keys[element.set].add(element.key)
+    passing = keys["sources4"] | keys["sources6"]
+    if keys["sources4"] != keys["senders"] or keys["sources6"] != keys["targets6"] or b"" in passing:
+        return None
+    found = frozenset(map(_source, passing))
+    return found if set(map(_key, found)) == passing else None
+
+
+def _source(key: bytes) -> Source:
+    name, mac = _NAME.unpack_from(key)
+    return Source(name.rstrip(b"\0").decode(errors="replace"), mac, Address.unpack(key[_NAME.size :]))
 
 
 def _clearance() -> str:

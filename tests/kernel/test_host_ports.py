@@ -190,6 +190,8 @@ def test_a_port_that_changes_its_pod_is_replaced_in_one_step(world):
         "flush set inet terway_edge hairpin4",
         "delete element inet terway_edge ports4 { tcp . 8080 }",
         "add rule inet terway_edge port_in accept",
+        "add element inet terway_edge ports4 { * : 10.0.0.9 . 8 }",
+        "add element inet terway_edge masked4 { * }",
     ],
 )
 def test_what_somebody_breaks_is_seen_and_mended(world, damage):

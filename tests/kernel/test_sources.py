@@ -124,6 +124,8 @@ def test_the_parts_of_the_table_come_and_go_without_each_other(firewall):
         "flush set inet terway_edge targets6",
         "flush set arp terway_edge senders",
         'add element inet terway_edge sources4 { "tw00000000000a2" . 06:00:00:00:00:01 . 10.0.0.9 }',
+        "add element inet terway_edge sources4 { * }",
+        "add element inet terway_edge sources4 { * }; add element arp terway_edge senders { * }",
     ],
 )
 def test_what_somebody_breaks_is_seen_and_mended(nft_world, damage):

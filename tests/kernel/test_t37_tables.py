@@ -75,6 +75,25 @@ def test_t37_masquerading_that_others_removed_is_put_back(struck):
     assert not firewall.mend_masquerade()
 
 
+@pytest.mark.root
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "flush set inet terway_edge direct4",
+        "add element inet terway_edge direct4 { 198.18.7.0/24 }",
+        "delete element inet terway_edge pods4 { 10.0.0.0/24 }; add element inet terway_edge pods4 { 10.0.0.0/25 }",
+        "delete element inet terway_edge pods4 { 10.0.0.0/24 }; add element inet terway_edge pods4 { 10.0.1.0/24 }",
+    ],
+)
+def test_t37_masquerading_that_others_changed_is_put_right(nft_world, damage):
+    fill(nft_world.firewall)
+    before = nft_world.nft("list", "table", "inet", "terway_edge")
+    nft_world.nft(damage)
+    assert nft_world.firewall.mend_masquerade()
+    assert nft_world.nft("list", "table", "inet", "terway_edge") == before
+    assert not nft_world.firewall.mend_masquerade()
+
+
 def test_t37_a_flush_is_told_to_all_who_watch_until_they_close(struck, eventually):
     firewall, flush = struck
     fill(firewall)
