@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from hashlib import sha1
 
@@ -10,6 +11,8 @@ HOST_OCTET = 0x02
 """The first octet of every host end's MAC."""
 ALIAS_BYTES = 255  # IFALIASZ of the kernel, less its final NUL
 
+_LINK_NAME = re.compile(rf"{LINK_PREFIX}[0-9a-f]{{13}}")
+
 Key = tuple[str, str]
 """(container id, ifname): what a sandbox, a lease and a host link are known by."""
 
@@ -17,6 +20,11 @@ Key = tuple[str, str]
 def link_name(key: Key) -> str:
     """Host end of the pod's veth: `tw` and 13 hex digits, 15 bytes in all (IFNAMSIZ less the NUL)."""
     return LINK_PREFIX + _digest(key).hex()[:13]
+
+
+def has_link_name(name: str) -> bool:
+    """True if link_name() may have given this name; others may give it, too."""
+    return _LINK_NAME.fullmatch(name) is not None
 
 
 def link_macs(key: Key) -> tuple[bytes, bytes]:

@@ -1,20 +1,24 @@
 """Netlink messages of the kernel as plan items: the reverse of `packed`.
 
 Each function reads one message's payload, `data[start:end]`, and returns None for what the core's tuple cannot say:
-routes that are not unicast or unreachable (local, broadcast, multicast, blackhole, ...), cached routes, rules with
-other selectors than prefixes, neighbours that are not permanent. What is returned therefore encodes to the same thing.
-The one exception is a multipath route of somebody else: it is shown with its first next hop, so that it is not missed.
+routes that are not unicast or unreachable (local, broadcast, multicast, blackhole, ...), cached routes, routes for a
+type of service or from some sources only, rules with other selectors than prefixes or with bits beyond a prefix, which
+the kernel keeps, neighbours that are not permanent. What is returned therefore encodes to the same thing.
+Exceptions are routes of somebody else, which are shown so that they are not missed: a multipath route with its first
+next hop, without what the kernel encapsulates packets in. With our mark it has its last, which is not ours: IPv6 adds
+the next hop of others' equal route to our route.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from socket import AF_INET, AF_INET6
 from struct import Struct
 
 from terway_edge.core.addresses import Address, Prefix
-from terway_edge.core.plans import FibRoute, Link, LinkAddress, Neighbour, RouteKind, Rule, Setting
+from terway_edge.core.plans import PROTO, FibRoute, Link, LinkAddress, Neighbour, RouteKind, Rule, Setting
 from terway_edge.kernel.uapi import (
     FR_ACT_TO_TBL,
     FRA_DST,
@@ -77,9 +81,9 @@ _address = lru_cache(maxsize=4096)(Address.unpack)
 def route(data: bytes, start: int, end: int) -> FibRoute | None:
     """Written for speed: a hundred thousand routes are dumped in half a second. Tuples are made without their
     constructors, next hops are shared, and no attribute is copied that need not be."""
-    family, length, _, _, table, proto, _, kind_number, flags = RTMSG.unpack_from(data, start)
+    family, length, src_length, tos, table, proto, _, kind_number, flags = RTMSG.unpack_from(data, start)
     kind = _KINDS.get(kind_number)
-    if kind is None or flags & RTM_F_CLONED or family not in FAMILIES:
+    if kind is None or src_length or tos or flags & RTM_F_CLONED or family not in FAMILIES:
         return None
     value = link = metric = 0
     via = src = None
@@ -101,7 +105,8 @@ def route(data: bytes, start: int, end: int) -> FibRoute | None:
         elif name == RTA_VIA:
             via = _address(data[at + 6 : at + size])
         elif name == RTA_MULTIPATH:
-            via, link, flags = _first_hop(data[at + 4 : at + size])
+            hops = list(_hops(data[at + 4 : at + size]))
+            via, link, flags = hops[-1 if proto == PROTO else 0]
         at += size + 3 & ~3
     family = FAMILIES[family]
     if family == 6:
@@ -113,12 +118,15 @@ def route(data: bytes, start: int, end: int) -> FibRoute | None:
     return _tuple(FibRoute, (prefix, via, link, flags & RTNH_F_ONLINK != 0, kind, metric, table, proto, src))
 
 
-def _first_hop(payload: bytes) -> tuple[Address | None, int, int]:
-    """(gateway, link, flags) of the first rtnexthop."""
-    size, flags, _, link = _NEXT_HOP.unpack_from(payload)
-    found = dict(attributes(payload, 8, size))
-    via = found.get(RTA_GATEWAY) or found.get(RTA_VIA, b"")[2:]
-    return (Address.unpack(via) if via else None), link, flags
+def _hops(payload: bytes) -> Iterator[tuple[Address | None, int, int]]:
+    """(gateway, link, flags) of each rtnexthop."""
+    at = 0
+    while at < len(payload):
+        size, flags, _, link = _NEXT_HOP.unpack_from(payload, at)
+        found = dict(attributes(payload, at + 8, at + size))
+        via = found.get(RTA_GATEWAY) or found.get(RTA_VIA, b"")[2:]
+        yield (Address.unpack(via) if via else None), link, flags
+        at += size + 3 & ~3
 
 
 _LINK = frozenset((IFLA_IFNAME, IFLA_ADDRESS, IFLA_MTU, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_GROUP))
@@ -199,14 +207,11 @@ def rule(data: bytes, start: int, end: int) -> Rule | None:
     if family not in FAMILIES or action != FR_ACT_TO_TBL or tos or flags or found.keys() - _RULE_ATTRIBUTES:
         return None
     family = FAMILIES[family]
-    return Rule(
-        _number(found.get(FRA_PRIORITY)),
-        _number(found.get(FRA_TABLE)) or table,
-        _prefix(family, found.get(FRA_SRC), src_length),
-        _prefix(family, found.get(FRA_DST), dst_length),
-        family,
-        found.get(FRA_PROTOCOL, b"\0")[0],
-    )
+    src, dst = _prefix(family, found.get(FRA_SRC), src_length), _prefix(family, found.get(FRA_DST), dst_length)
+    if any(prefix and prefix.value % prefix.size for prefix in (src, dst)):
+        return None
+    priority, table = _number(found.get(FRA_PRIORITY)), _number(found.get(FRA_TABLE)) or table
+    return Rule(priority, table, src, dst, family, found.get(FRA_PROTOCOL, b"\0")[0])
 
 
 def _prefix(family: int, packed: bytes | None, length: int) -> Prefix | None:

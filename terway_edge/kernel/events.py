@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from terway_edge.core.names import LINK_PREFIX, is_own_link, key_of_alias, link_macs
+from terway_edge.core.names import has_link_name, is_own_link, key_of_alias, link_macs
 from terway_edge.core.plans import Link
 from terway_edge.core.ports import Happening, KernelEvent
 from terway_edge.kernel import decode
@@ -100,7 +100,7 @@ class Interpreter:
 
 def _is_ours(link: Link) -> bool:
     """A veth with our kind of name and no alias yet is one that is just being made."""
-    unnamed = link.kind == "veth" and not link.alias and link.name.startswith(LINK_PREFIX)
+    unnamed = link.kind == "veth" and not link.alias and has_link_name(link.name)
     return unnamed or is_own_link(link.name, link.alias)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 
 M_ARENA_MAX = -8  # malloc.h of glibc
+_LIBC = ctypes.CDLL(None)
 
 
 def use_one_arena() -> None:
@@ -17,7 +18,7 @@ def use_one_arena() -> None:
     anyway. Requests go round the threads, and in each arena buffers come and go until its holes fit none of them: a few
     MiB in ten thousands of pods.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(_LIBC, "mallopt", None)
     if mallopt is not None:
         mallopt(M_ARENA_MAX, 1)
 
@@ -26,6 +27,6 @@ def give_back() -> None:
     """Let the kernel have the free pages: by itself the library gives back only those at the heap's end, and what
     thousands of pods leave behind are holes. Takes a millisecond or two.
     """
-    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    malloc_trim = getattr(_LIBC, "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(0)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
-import select
 import socket
 import threading
 from collections.abc import Callable
 from errno import EAGAIN, EINTR, ENOBUFS
 
-from terway_edge.core.errors import EdgeError
 from terway_edge.core.plans import Link, Where
 from terway_edge.core.ports import Happening, KernelEvent
 from terway_edge.kernel import filter
 from terway_edge.kernel.departing import Departing
 from terway_edge.kernel.dumps import dump
 from terway_edge.kernel.events import Interpreter
-from terway_edge.kernel.netlink import broken, force_buffer
+from terway_edge.kernel.netlink import broken, force_buffer, receive
 from terway_edge.kernel.netns import inside
 from terway_edge.kernel.sockets import HostSockets
 from terway_edge.kernel.uapi import (
@@ -35,6 +32,7 @@ from terway_edge.kernel.uapi import (
     SO_RCVBUFFORCE,
     SOL_NETLINK,
 )
+from terway_edge.kernel.watching import Watch
 from terway_edge.kernel.wire import HEADER
 
 GROUPS = (
@@ -50,7 +48,6 @@ GROUPS = (
     RTNLGRP_IPV6_NETCONF,
 )
 RECEIVE_BUFFER = 8 << 20
-READ = 1 << 16
 
 _log = logging.getLogger(__name__)
 
@@ -79,18 +76,13 @@ class Monitor:
         self._listeners: tuple[Listener, ...] = ()
         self._telling = threading.RLock()
         self._interpreter = Interpreter(departing)
-        self._lock = threading.Lock()
-        self._socket = inside(sockets.netns, lambda: _subscribed(sockets.port_base))
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
-        self.closed = False
+        self._watch = Watch("terway-monitor", self._subscribe, self._drain, self._look_again)
         try:
             self._look()
         except BaseException:
-            self._socket.close()
-            os.close(self._wake)
+            self._watch.abandon()
             raise
-        self._thread = threading.Thread(target=self._run, name="terway-monitor", daemon=True)
-        self._thread.start()
+        self._watch.start()
 
     def listen(self, listener: Listener) -> Subscription:
         with self._telling:
@@ -104,59 +96,47 @@ class Monitor:
 
     def close(self) -> None:
         """After this no listener is called any more, unless it is a listener that closes."""
-        with self._lock:
-            if not self.closed:
-                self.closed = True
-                os.eventfd_write(self._wake, 1)
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        self._watch.close()
+
+    def _subscribe(self) -> socket.socket:
+        return inside(self._sockets.netns, lambda: _subscribed(self._sockets.port_base))
 
     def _look(self) -> None:
         with self._sockets.lend() as endpoint:
             self._interpreter.see(dump(endpoint, Link, Where()))
 
-    def _run(self) -> None:
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
-        try:
-            while not self.closed:
-                poll.poll()
-                self._drain()
-        finally:
-            with self._lock:
-                self.closed = True
-                self._socket.close()
-                os.close(self._wake)
-
-    def _drain(self) -> None:
+    def _drain(self, endpoint: socket.socket) -> None:
         """Read until there is nothing more: one system call per notification."""
-        while not self.closed:
+        while not self._watch.closed:
             try:
-                data = self._socket.recv(READ)
+                data = receive(endpoint)
             except OSError as error:
                 if error.errno == ENOBUFS:
-                    self._recover()
+                    self._recover(endpoint)
                     continue
                 if error.errno in (EAGAIN, EINTR):
                     return
                 raise
             self._read(data)
 
-    def _recover(self) -> None:
+    def _recover(self, endpoint: socket.socket) -> None:
         """The buffer overflowed. The kernel says so once and goes on dropping until all was read, so throw the rest
         away before looking: what comes after the look is in the buffer again."""
-        while not self.closed:
+        while not self._watch.closed:
             try:
-                self._socket.recv(READ)
+                receive(endpoint)
             except OSError as error:
                 if error.errno == EAGAIN:
                     break
                 if error.errno not in (ENOBUFS, EINTR):
                     raise
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Events were lost."""
         try:
             self._look()
-        except (EdgeError, OSError) as error:  # OSError: this process has no descriptor left
+        except Exception as error:  # noqa: BLE001 - no descriptor is left, or a link is like none before
             _log.warning("events were lost and links cannot be looked at, any news of one counts: %s", error)
             self._interpreter.see(())
         self._tell(KernelEvent(Happening.OVERRUN))

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from errno import errorcode
+from mmap import mmap
 from struct import Struct
 from typing import NamedTuple, TypeVar
 
@@ -41,12 +43,28 @@ BATCH = 500
 """Messages in one sendto(2): a batch must fit in the send buffer, its errors in the receive buffer."""
 SEND_BUFFER = 1 << 20
 RECEIVE_BUFFER = 4 << 20
-READ = 1 << 17  # bytes per recv(2); the kernel fills at most 32 KiB of a dump at once
+READ = 1 << 17  # bytes; the kernel fills at most 32 KiB of a dump at once
 DUMP_TRIES = 20
 _ERROR = Struct("=i")
 
 Decoded = TypeVar("Decoded")
 Decode = Callable[[bytes, int, int], Decoded | None]
+
+
+_threads = threading.local()
+
+
+def receive(endpoint: socket.socket) -> bytes:
+    """One datagram. Raises OSError.
+
+    It is read into memory of the thread's own and copied. recv() would take READ bytes from the heap for each and give
+    back all but the first few: small blocks that live long settle there, and the heap grows for want of such a hole.
+    """
+    try:
+        buffer: memoryview = _threads.buffer
+    except AttributeError:
+        buffer = _threads.buffer = memoryview(mmap(-1, READ))
+    return bytes(buffer[: endpoint.recv_into(buffer)])
 
 
 class Refusal(NamedTuple):
@@ -219,7 +237,7 @@ class NetlinkSocket:
 
     def _receive(self) -> bytes:
         try:
-            return self._socket.recv(READ)
+            return receive(self._socket)
         except OSError as error:
             raise broken("cannot read from netlink", error) from error
 

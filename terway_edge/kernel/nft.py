@@ -27,6 +27,7 @@ from terway_edge.kernel.own_ports import OwnPorts
 
 MASQUERADE = ("postrouting", "pods4", "pods6", "direct4", "direct6")
 """The chain and the sets of masquerading."""
+PORTS = (*nft_ports.CHAINS, *nft_ports.SETS)
 
 # Never translated: link-local addresses have no meaning beyond the link, and the sender of multicast is who it is.
 ALWAYS_DIRECT = {4: ("169.254.0.0/16", "224.0.0.0/4"), 6: ("fe80::/10", "ff00::/8")}
@@ -47,8 +48,8 @@ class NftFirewall:
         self._guard = threading.Lock()
         self._wanted: Masquerade | None = None
         self._masquerade: _Part | None = None  # what was written; None: not known
-        self._chains: dict[str, str] = {}
-        self._is_damaged = False  # the chains of ports, when somebody last looked
+        self._written: dict[str, str] = {}  # chains and sets of ports, as nft prints them; empty: nothing was
+        self._is_damaged = False  # what is there of ports, when somebody last looked
         own = OwnPorts()
         self._port_base = own.base
         self._ports = Elements(TABLE, own)
@@ -76,7 +77,7 @@ class NftFirewall:
             elements = nft_ports.elements(wanted)
             before = self._read() if self._elements is None else self._elements
             self._elements = None
-            if elements and (self._is_damaged or not self._chains):
+            if elements and (self._is_damaged or not self._written):
                 self._write_chains()
                 before = self._read()
             if self._change(before, elements):
@@ -94,10 +95,11 @@ class NftFirewall:
     def forwards(self) -> frozenset[Forward]:
         with self._guard:
             self._elements = self._read()
-            if self._chains:
-                has_catchall = not all(element.key for element in self._elements)
-                self._is_damaged = has_catchall or self._chains != _texts(nft_ports.CHAINS)
-            return frozenset() if self._is_damaged else nft_ports.forwards(self._elements)
+            found = nft_ports.forwards(self._elements)
+            if self._written:
+                has_others = self._elements != nft_ports.elements(found)
+                self._is_damaged = has_others or self._written != _texts(PORTS)
+            return frozenset() if self._is_damaged else found
 
     def set_sources(self, wanted: Collection[Source] | None) -> None:
         self._sources.let_in(wanted)
@@ -120,11 +122,11 @@ class NftFirewall:
 
     def remove(self) -> None:
         with self._guard:
-            if self._wanted is not None or self._chains or (is_installed() and self.is_present()):
+            if self._wanted is not None or self._written or (is_installed() and self.is_present()):
                 both = (f"add table {family} {TABLE}\ndelete table {family} {TABLE}\n" for family in ("inet", "arp"))
                 nft_program.run("".join(both))
                 self._sources.forget()
-            self._wanted, self._masquerade, self._chains, self._elements = None, None, {}, None
+            self._wanted, self._masquerade, self._written, self._elements = None, None, {}, None
 
     def close(self) -> None:
         """Nothing of the table changes. No other call may be under way."""
@@ -160,9 +162,9 @@ class NftFirewall:
 
     def _write_chains(self) -> None:
         nft_program.run_anyhow(nft_ports.SCRIPT, partial(nft_program.clearance, nft_ports.CHAINS, nft_ports.SETS))
-        written = _texts(nft_ports.CHAINS)
-        self._chains = written if _has_rules(written, nft_ports.RULES) else {}
-        self._is_damaged = not self._chains
+        written = _texts(PORTS)
+        self._written = written if _has_rules(written, nft_ports.RULES) else {}
+        self._is_damaged = not self._written
 
     def _change(self, before: set[Element], after: set[Element]) -> list[Refusal]:
         """Refusals, none if the kernel's elements are those of `after` now."""

@@ -8,15 +8,12 @@ our own sockets do never comes here (`filter.py`); what our `nft` did is known b
 from __future__ import annotations
 
 import logging
-import os
-import select
 import socket
-import threading
 from collections.abc import Callable
 from errno import EAGAIN, EINTR, ENOBUFS
 
 from terway_edge.kernel import filter, nft_program
-from terway_edge.kernel.netlink import broken, force_buffer
+from terway_edge.kernel.netlink import broken, force_buffer, receive
 from terway_edge.kernel.uapi import (
     NETLINK_ADD_MEMBERSHIP,
     NETLINK_NETFILTER,
@@ -24,10 +21,10 @@ from terway_edge.kernel.uapi import (
     SO_RCVBUFFORCE,
     SOL_NETLINK,
 )
+from terway_edge.kernel.watching import Watch
 from terway_edge.kernel.wire import HEADER
 
 RECEIVE_BUFFER = 1 << 20
-READ = 1 << 16
 NAME = nft_program.TABLE.encode() + b"\0"
 
 _log = logging.getLogger(__name__)
@@ -42,38 +39,19 @@ class NftMonitor:
         :param port_base: of our own sockets (`own_ports`)
         """
         self._changed = changed
-        self._socket = _subscribed(port_base)
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="terway-tables", daemon=True)
-        self._thread.start()
+        self._watch = Watch("terway-tables", lambda: _subscribed(port_base), self._drain, self._tell)
+        self._watch.start()
 
     def close(self) -> None:
         """Taken twice is harmless. After this `changed` is not called any more."""
-        if not self._closed:
-            self._closed = True
-            os.eventfd_write(self._wake, 1)
-            self._thread.join()
+        self._watch.close()
 
-    def _run(self) -> None:
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
-        try:
-            while not self._closed:
-                poll.poll()
-                if self._drain() and not self._closed:
-                    self._tell()
-        finally:
-            self._socket.close()
-            os.close(self._wake)
-
-    def _drain(self) -> bool:
-        """Read until there is nothing more; whether others changed something."""
+    def _drain(self, endpoint: socket.socket) -> None:
+        """Read until there is nothing more, then tell if others changed something."""
         is_hit = False
-        while not self._closed:
+        while not self._watch.closed:
             try:
-                data = self._socket.recv(READ)
+                data = receive(endpoint)
             except OSError as error:
                 if error.errno == ENOBUFS:
                     is_hit = True
@@ -83,7 +61,8 @@ class NftMonitor:
                     raise
             else:
                 is_hit |= NAME in data and HEADER.unpack_from(data)[4] not in nft_program.writers
-        return is_hit
+        if is_hit and not self._watch.closed:
+            self._tell()
 
     def _tell(self) -> None:
         try:

@@ -70,6 +70,8 @@ RULES = SCRIPT.count("\n    ")
 
 _PROTOCOL_PORT = Struct(">BxxxHxx")
 _PORT = Struct(">Hxx")
+_SIZES = {"ports4": (8, 8), "ports6": (8, 20), "address_ports4": (12, 8), "address_ports6": (24, 20)}
+"""Bytes of a key and of a value of our maps; a map of the same name that others made may have any."""
 
 
 def elements(forwards: Iterable[Forward]) -> set[Element]:
@@ -105,7 +107,7 @@ def _elements(forward: Forward) -> Iterator[Element]:
 def _candidates(found: Iterable[Element]) -> Iterator[Forward]:
     masked = {element.key for element in found if element.set.startswith("masked")}
     for element in found:
-        if not element.data or not element.key:
+        if (len(element.key), len(element.data)) != _SIZES.get(element.set):
             continue
         address = Address.unpack(element.key[:-8]) if len(element.key) > 8 else None
         number, port = _PROTOCOL_PORT.unpack(element.key[-8:])

@@ -20,6 +20,7 @@ writers: deque[int] = deque(maxlen=16)
 """Process numbers of the last runs that changed something, which notifications carry as port ids."""
 
 _BLOCK = re.compile(r"^\t(?:set|map|chain) (\S+) \{\n.*?^\t\}$", re.DOTALL | re.MULTILINE)
+_COUNT = re.compile(r"\s*# count \d+$", re.MULTILINE)  # newer ones print it, of a set's elements
 _DORMANT = re.compile(r"^\tflags .*\bdormant\b", re.MULTILINE)
 
 
@@ -31,7 +32,8 @@ def run(script: str) -> None:
 
 def run_anyhow(script: str, clearance: Callable[[], str]) -> None:
     """As run(), of a script that nft may refuse for what others made of our table: then it is run after the script
-    that `clearance` gives, and what that deletes is not there for a moment."""
+    that `clearance` gives, and what that deletes is not there for a moment. What rules of others hold fast cannot be
+    deleted but with all of our tables."""
     try:
         run(script)
     except KernelError as error:
@@ -39,7 +41,18 @@ def run_anyhow(script: str, clearance: Callable[[], str]) -> None:
             raise
         # A transaction that wakes a table must not make a base chain (Linux 6.9).
         run(f"add table inet {TABLE}\n")
-        run(clearance() + script)
+        try:
+            run(clearance() + script)
+        except KernelError as refusal:
+            if refusal.errno != errno.EINVAL:
+                raise
+            _run_on_nothing(script)
+
+
+def _run_on_nothing(script: str) -> None:
+    """In one transaction with the end of our tables, which is told like a stranger's: it takes all parts."""
+    gone = [family for family in ("inet", "arp") if listing(family)]
+    _nft("-f", "-", script="".join(f"delete table {family} {TABLE}\n" for family in gone) + script, is_told=True)
 
 
 def is_installed() -> bool:
@@ -53,8 +66,8 @@ def listing(family: str = "inet") -> str:
 
 
 def blocks(listed: str) -> dict[str, str]:
-    """The text of each set, map and chain of a listing, by name."""
-    return {match[1]: match[0] for match in _BLOCK.finditer(listed)}
+    """The text of each set, map and chain of a listing, by name, without how many elements a set has."""
+    return {match[1]: match[0] for match in _BLOCK.finditer(_COUNT.sub("", listed))}
 
 
 def in_force(listed: str) -> dict[str, str]:
@@ -80,13 +93,13 @@ def rule_count(listed: Iterable[str]) -> int:
     return sum(not line.startswith("\t\ttype ") for line in lines)
 
 
-def _nft(*arguments: str, script: str = "", missing_ok: bool = False) -> str:
+def _nft(*arguments: str, script: str = "", missing_ok: bool = False, is_told: bool = False) -> str:
     try:
         if script:
             reach("nft.run.before")
         # Of the environment, which may hold keys, it gets what it needs; and its messages are read.
         environ = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-        done = _run(["nft", *arguments], script, environ)
+        done = _run(["nft", *arguments], script, environ, is_told=is_told)
     except FileNotFoundError as error:
         raise KernelError("the nft program is missing: install nftables", errno=errno.ENOENT) from error
     except subprocess.TimeoutExpired as error:
@@ -96,15 +109,25 @@ def _nft(*arguments: str, script: str = "", missing_ok: bool = False) -> str:
     if done.returncode:
         if missing_ok and "No such file" in done.stderr:
             return ""
-        raise KernelError(f"nft refused our table: {done.stderr.strip().splitlines()[0]}", errno=errno.EINVAL)
+        told = done.stderr.strip() or f"it ended with {_ending(done.returncode)} and without a word"
+        raise KernelError(f"nft refused our table: {told.splitlines()[0]}", errno=errno.EINVAL)
     return done.stdout
 
 
-def _run(command: list[str], script: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """As subprocess.run(); a run that changes something is one of `writers` before it can do so."""
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"code {code}"
+
+
+def _run(
+    command: list[str], script: str, environ: dict[str, str], *, is_told: bool
+) -> subprocess.CompletedProcess[str]:
+    """As subprocess.run(); a run that changes something is one of `writers` before it can do so, unless it `is_told`.
+    Comments of others, which nft prints too, need not be UTF-8."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environ, text=True) as process:
-        if script:
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env=environ, encoding="utf-8", errors="replace"
+    ) as process:
+        if script and not is_told:
             writers.append(process.pid)
         try:
             out, errors = process.communicate(script, TIMEOUT)

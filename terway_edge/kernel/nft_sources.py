@@ -95,6 +95,7 @@ table arp {TABLE} {{
 }}
 """
 _NAME = Struct("16s6sxx")  # an interface's name and a MAC
+_KEYS = {_NAME.size + 4, _NAME.size + 16}  # bytes
 
 
 class NftSources:
@@ -104,7 +105,7 @@ class NftSources:
         self._guard = Lock()
         self._writing = writing
         self._elements = Elements(TABLE, ports)
-        self._chains: dict[str, str] = {}  # as nft prints what was written; empty: nothing was
+        self._written: dict[str, str] = {}  # chains and sets as nft prints what was written; empty: nothing was
 
     def let_in(self, wanted: Collection[Source] | None) -> None:
         with self._guard, self._writing:
@@ -119,9 +120,9 @@ class NftSources:
             if before != after:
                 self._change(before - after, after - before)
             if not is_whole:
-                nft_program.run(_MAKE_CHAINS + _RULES)
-                written = _chains()
-                self._chains = written if nft_program.rule_count(written.values()) == _RULES.count("\n    ") else {}
+                nft_program.run_anyhow(_MAKE_CHAINS + _RULES, _chain_clearance)
+                written = _texts()
+                self._written = written if nft_program.rule_count(written.values()) == _RULES.count("\n    ") else {}
 
     def admit(self, sources: Iterable[Source]) -> None:
         with self._guard:
@@ -148,17 +149,17 @@ class NftSources:
 
     def forget(self) -> None:
         """Somebody of ours removed the tables."""
-        self._chains = {}
+        self._written = {}
 
     def _is_whole(self) -> bool:
-        return bool(self._chains) and self._chains == _chains()
+        return bool(self._written) and self._written == _texts()
 
     def _drop(self) -> None:
-        if self._chains or (nft_program.is_installed() and _is_there()):
+        if self._written or (nft_program.is_installed() and _is_there()):
             nft_program.run(_clearance())
             if not nft_program.blocks(nft_program.listing()):
                 nft_program.run(f"delete table inet {TABLE}\n")
-        self._chains = {}
+        self._written = {}
 
     def _change(self, remove: Collection[Element], add: Collection[Element]) -> None:
         if refusals := self._elements.change(remove, add):
@@ -199,7 +200,9 @@ def _sources(elements: Iterable[Element]) -> frozenset[Source] | None:
     for element in elements:
         keys[element.set].add(element.key)
     passing = keys["sources4"] | keys["sources6"]
-    if keys["sources4"] != keys["senders"] or keys["sources6"] != keys["targets6"] or b"" in passing:
+    if keys["sources4"] != keys["senders"] or keys["sources6"] != keys["targets6"]:
+        return None
+    if not _KEYS.issuperset(map(len, passing)):
         return None
     found = frozenset(map(_source, passing))
     return found if set(map(_key, found)) == passing else None
@@ -208,6 +211,10 @@ def _sources(elements: Iterable[Element]) -> frozenset[Source] | None:
 def _source(key: bytes) -> Source:
     name, mac = _NAME.unpack_from(key)
     return Source(name.rstrip(b"\0").decode(errors="replace"), mac, Address.unpack(key[_NAME.size :]))
+
+
+def _chain_clearance() -> str:
+    return nft_program.clearance(CHAINS["inet"], ())
 
 
 def _clearance() -> str:
@@ -222,10 +229,11 @@ def _is_there() -> bool:
     return bool(names & nft_program.blocks(nft_program.listing()).keys() or nft_program.listing("arp"))
 
 
-def _chains() -> dict[str, str]:
-    """Our chains as nft prints them, by family and name."""
+def _texts() -> dict[str, str]:
+    """Our chains and sets as nft prints them, by family and name: a set of ranges would let in more than its elements
+    tell."""
     found: dict[str, str] = {}
-    for family, names in CHAINS.items():
+    for family, number in (("inet", NFPROTO_INET), ("arp", NFPROTO_ARP)):
         there = nft_program.in_force(nft_program.listing(family))
-        found |= {f"{family} {name}": there[name] for name in names if name in there}
+        found |= {f"{family} {name}": there[name] for name in (*CHAINS[family], *SETS[number]) if name in there}
     return found

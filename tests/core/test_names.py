@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from terway_edge.core.names import is_own_link, key_of_alias, link_alias, link_macs, link_name
+from terway_edge.core.names import has_link_name, is_own_link, key_of_alias, link_alias, link_macs, link_name
 
 COUNT = 1_000_000 if os.environ.get("TERWAY_EDGE_FULL") == "1" else 20_000
 container_ids = st.text("abcdef0123456789-_.", min_size=1, max_size=64)
@@ -41,6 +41,13 @@ def test_macs_are_unicast_locally_administered_and_two(key):
 def test_an_alias_tells_its_sandbox(key):
     assert key_of_alias(link_alias(key)) == key
     assert is_own_link(link_name(key), link_alias(key))
+
+
+@given(keys)
+def test_a_name_looks_like_ours_only_as_a_whole(key):
+    name = link_name(key)
+    assert has_link_name(name)
+    assert not any(map(has_link_name, (name[:-1], f"{name}0", f"x{name[1:]}", "twan0", name.upper())))
 
 
 @given(keys, keys)

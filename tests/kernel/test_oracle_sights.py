@@ -83,8 +83,23 @@ def test_ports_of_the_node_lead_to_the_targets_of_its_maps():
     assert list(forward_targets(nft(*maps))) == ["10.9.0.5", "fd00::5"]
 
 
-def test_sources_count_while_a_rule_asks_for_them():
-    known = {"set": {"name": "sources4", "elem": [{"concat": [NAME, "02:00:00:00:00:01", "10.9.0.5"]}]}}
-    rule = {"rule": {"chain": "pod_in", "expr": []}}
-    assert list(sources(nft(known, rule))) == [Source("10.9.0.5", NAME, "02:00:00:00:00:01")]
-    assert list(sources(nft(known))) == []
+KNOWN = {"set": {"name": "sources4", "elem": [{"concat": [NAME, "02:00:00:00:00:01", "10.9.0.5"]}]}}
+ASKS, ACCEPTS, DROPS = (
+    {"rule": {"chain": chain, "expr": [{"counter": None}, {verdict: None}]}}
+    for chain, verdict in (("pod_in", "goto"), ("pod", "accept"), ("pod", "drop"))
+)
+
+
+def test_sources_count_while_a_rule_asks_for_them_and_all_else_is_dropped():
+    assert list(sources(nft(KNOWN, ACCEPTS, DROPS, ASKS))) == [Source("10.9.0.5", NAME, "02:00:00:00:00:01")]
+
+
+@pytest.mark.parametrize("rules", [(), (ACCEPTS, DROPS), (ASKS,), (ACCEPTS, ASKS), (DROPS, ACCEPTS, ASKS)])
+def test_sources_do_not_count_where_others_pass_as_well(rules):
+    assert list(sources(nft(KNOWN, *rules))) == []
+
+
+def test_settings_are_told_by_their_names():
+    root = "/proc/sys/net/ipv4"
+    text = f"{root}/ip_forward:1\n{root}/conf/{NAME}/rp_filter:0\n"
+    assert parse([""] * len(IP), settings=text).settings == {"ip_forward": "1", f"{NAME}/rp_filter": "0"}
