@@ -147,6 +147,7 @@ class Mending:
                 self._telemetry.repaired(f"{kind} failed")
                 log.error("setting %s is not %s and cannot be written: %s", each.path, each.value, failure.message)
             else:
+                self._fights.mended(f"setting {each.path}", now)
                 self._telemetry.repaired(kind)
                 log.warning("setting %s was not %s, put right", each.path, each.value)
 
@@ -154,6 +155,7 @@ class Mending:
         for what, mend in self._tables.items():
             try:
                 for line in mend():
+                    self._fights.mended(TABLES, self._clock.now())
                     self._telemetry.repaired(kind)
                     log.warning("%s, put right", line)
             except KernelError as error:

@@ -19,6 +19,7 @@ from terway_edge.core.models import Condition, Lease, NodeView, Sandbox
 from terway_edge.core.names import Key, is_own_link, key_of_alias, link_macs
 from terway_edge.core.plans import (
     HOST,
+    MAIN,
     PROTO,
     Change,
     FibRoute,
@@ -26,6 +27,7 @@ from terway_edge.core.plans import (
     Link,
     Neighbour,
     Plan,
+    RouteKind,
     Rule,
     Setting,
     Step,
@@ -65,12 +67,16 @@ class Repair:
         self._view = view
         self._surroundings_changed = surroundings_changed
         self._fights = Fights()
+        self._others = Fights()
+        """Over routes of advertisers, who mend them by the same rule but are not woken when a back-off is over."""
 
     def on_event(self, event: KernelEvent) -> None:
         """Called from the kernel's thread: put back what belongs to a lease, pass on what concerns the uplink."""
         item = event.item
         if event.what is Happening.OVERRUN:
             self.audit()
+        if event.what is Happening.ROUTE_REMOVED and isinstance(item, FibRoute) and _is_advertised(item):
+            self._others.may_repair(item.prefix, self._clock.now())
         if isinstance(item, FibRoute) and item.proto == PROTO and item.via is None:
             # With another metric or table it is none that a pod has.
             if event.what is Happening.ROUTE_REMOVED and item == FibRoute(item.prefix.address.host, link=item.link):
@@ -81,8 +87,8 @@ class Repair:
                 self._put_back(item, f"rule {item.priority} of {about}", self._ipam.owner(about.address))
         elif isinstance(item, Neighbour):
             lease = self._ipam.owner(item.address)
-            if lease is not None and self._fights.may_repair(f"neighbour entry for {item.address}", self._clock.now()):
-                self._mend(lease, "event")  # which does not say what the entry was
+            if lease is not None:
+                self._mend_soon(f"neighbour entry for {item.address}", lease, "event")  # not saying what the entry was
         elif isinstance(item, Setting):
             self._mending.note_setting(item.link)
         elif isinstance(item, Link) and is_own_link(item.name, item.alias):
@@ -96,6 +102,8 @@ class Repair:
             self._say_fights()
         if self._fights.is_due(self._clock.now()) or self._mending.is_due():
             self.audit()
+        if self._others.is_due(self._clock.now()):
+            self._surroundings_changed()
 
     def audit(self) -> int:
         """Compare every lease with the kernel in three dumps, and those of backends; have what differs mended.
@@ -142,22 +150,28 @@ class Repair:
         """A pod's host link was set down, which takes its routes and neighbours in silence, or got another MAC."""
         key = key_of_alias(link.alias)
         lease = None if key is None or _is_sound(link, key) else self._ipam.get(key)
-        if lease is not None and self._fights.may_repair(f"link {link.name}", self._clock.now()):
-            self._mend(lease)
+        if lease is not None:
+            self._mend_soon(f"link {link.name}", lease, "audit")
 
-    def _mend(self, lease: Lease, kind: str = "audit") -> None:
-        """A sandbox with a call in flight is left alone: an ADD half done looks broken and would meet our route."""
+    def _mend_soon(self, words: str, lease: Lease, kind: str) -> None:
+        """Unless somebody keeps undoing it."""
+        if self._fights.may_repair(words, self._clock.now()) and self._mend(lease, kind):
+            self._fights.mended(words, self._clock.now())
+
+    def _mend(self, lease: Lease, kind: str = "audit") -> bool:
+        """Whether there was anything to mend. A sandbox with a call in flight is left alone: an ADD half done looks
+        broken and would meet our route."""
         sandbox = Sandbox(lease.sandbox.container_id, lease.sandbox.ifname)
         try:
             with self._locks.hold(lease.key, timeout=0):
                 if self._ipam.get(lease.key) is not lease:
-                    return
+                    return False
                 found = self._dispatcher.check(sandbox, lease, repair=True)
         except Retry:
-            return
+            return False
         except Exception as error:  # noqa: BLE001 - the others must be mended whatever a plugin does
             log.error("container %s cannot be mended: %s", lease.sandbox.container_id, explain(error))
-            return
+            return False
         for discrepancy in found:
             self._telemetry.repaired(kind if discrepancy.mended else f"{kind} failed")
             log.warning(
@@ -166,6 +180,7 @@ class Repair:
                 discrepancy.what,
                 ", put back" if discrepancy.mended else "",
             )
+        return any(discrepancy.mended for discrepancy in found)
 
     def _put_back(self, item: FibRoute | Rule, words: str, lease: Lease | None) -> None:
         if lease is None or not self._fights.may_repair(words, self._clock.now()):
@@ -173,8 +188,16 @@ class Repair:
         # ADD, so that nothing of anybody else is overwritten; a link that went meanwhile makes it fail harmlessly.
         failures = self._kernel.apply(Plan((Step(HOST, (Change(Verb.ADD, item),)),), atomic=False))
         if not failures:
+            self._fights.mended(words, self._clock.now())
             self._telemetry.repaired("event")
             log.warning("container %s: somebody removed its %s, put back", lease.sandbox.container_id, words)
+
+
+def _is_advertised(route: FibRoute) -> bool:
+    """Whether it is a route of ours to other nodes, or one that covers this node's pod CIDR."""
+    return (
+        route.proto == PROTO and route.table == MAIN and (route.via is not None or route.kind is not RouteKind.UNICAST)
+    )
 
 
 def _is_sound(link: Link, key: Key) -> bool:

@@ -26,7 +26,6 @@ from terway_edge.core.fields import (
 )
 from terway_edge.core.plans import MIN_MTU6
 from terway_edge.core.selection import PoolRule
-from terway_edge.core.selectors import Selector
 
 PLUGIN_NAME = r"^[a-z][a-z0-9_]*$"
 MAX_MTU = 65535  # bytes; what a veth takes (ETH_MAX_MTU)
@@ -221,7 +220,7 @@ class Controlplane(Section):
         128, ge=1, le=65536, description="most pods of an edge node, 1..65536: the size of its pod CIDR follows from it"
     )
     pod_cidr_selector: LabelSelector = Field(
-        Selector(), description="label selector of the edge nodes that get one, or all()"
+        "all()", validate_default=True, description="label selector of the edge nodes that get one, or all()"
     )
     service_cidrs: tuple[Cidr, ...] = Field((), description="list of the CIDRs of Services: no pod CIDR overlaps them")
     reserved_cidrs: tuple[Cidr, ...] = Field((), description="list of CIDRs that no pod CIDR overlaps")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -193,7 +194,8 @@ class Dispatcher:
 
     def _each(self, hook: str, **arguments: Any) -> None:
         """Call each observer by itself: in one pluggy call, one that raises would silence those after it."""
-        for implementation in getattr(self._manager.hook, f"{PROJECT}_{hook}").get_hookimpls():
+        # Interned, for the interpreter keeps each name by which an attribute was looked up, thousands of them.
+        for implementation in getattr(self._manager.hook, intern(f"{PROJECT}_{hook}")).get_hookimpls():
             try:
                 self._one(implementation.plugin_name, hook)(**arguments)
             except Exception as error:  # noqa: BLE001 - one observer must not harm another

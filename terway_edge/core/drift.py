@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
 from math import inf
@@ -10,6 +11,9 @@ WINDOW = 60.0  # seconds in which repairs are counted
 TOLERATED = 20  # bursts of repairs of one item in a window that are no fight yet
 BURST = 0.1  # seconds from its first repair: `ip route flush` starts over until it finds nothing, thirty times or so
 BACK_OFF_MAX = 60.0
+HOUR = 3600.0
+PERSISTENT = 20  # repairs of one item, each in a window of its own, that make a fight if they were within an hour
+LULL = 600.0  # seconds without a repair after which a slow fight is over
 
 
 @dataclass(slots=True)
@@ -24,6 +28,8 @@ class _Record:
 class Fights:
     """Decides for each item whether to mend it now. An item undone again and again is mended ever less often.
 
+    One that is undone more slowly is mended at once for ever; that too is told if it goes on for long.
+
     Repairs are counted by bursts, so that a flush which races with them is no fight; a burst has an end even if repairs
     go on, so that who never pauses is found out after TOLERATED x BURST.
 
@@ -32,6 +38,7 @@ class Fights:
 
     def __init__(self) -> None:
         self._records: dict[Hashable, _Record] = {}
+        self._mended: dict[Hashable, deque[float]] = {}  # never empty ones
 
     def may_repair(self, item: Hashable, now: float) -> bool:
         """True if `item` should be mended now; False while backing off: `is_due` tells when that is over."""
@@ -55,8 +62,28 @@ class Fights:
             record.refused = False
         return bool(due)
 
+    def due_at(self) -> float:
+        """When `is_due` can next be True; infinite while nothing is left broken."""
+        return min((record.next_at for record in list(self._records.values()) if record.refused), default=inf)
+
+    def mended(self, item: Hashable, now: float) -> None:
+        """`item` was not as it should be, and is again. Nothing waits for that: it is told if it goes on for long."""
+        moments = self._mended.get(item)
+        if moments is None:
+            self._mended[item] = deque((now,), maxlen=PERSISTENT)
+        elif now - moments[-1] >= WINDOW:
+            moments.append(now)
+
     def fought_over(self, now: float) -> list[Hashable]:
-        """Items that another process keeps undoing; those left alone for a window are forgotten."""
+        """Items that another process keeps undoing; those left alone for a window are forgotten, or for a lull."""
         for item in [i for i, r in list(self._records.items()) if now - max(r.first, r.next_at) > WINDOW]:
             self._records.pop(item, None)
-        return [item for item, record in list(self._records.items()) if record.bursts > TOLERATED]
+        for item in [i for i, moments in list(self._mended.items()) if now - moments[-1] > LULL]:
+            self._mended.pop(item, None)
+        found = [item for item, record in list(self._records.items()) if record.bursts > TOLERATED]
+        found += [item for item, moments in list(self._mended.items()) if _persists(moments, now)]
+        return list(dict.fromkeys(found))
+
+
+def _persists(moments: deque[float], now: float) -> bool:
+    return len(moments) == PERSISTENT and now - moments[0] <= HOUR

@@ -78,6 +78,7 @@ class EniBackend(ABC):
             )
             for lease in self._own_leases():  # an earlier process may not have come to it
                 self._publisher.changed(lease)
+            self._links.left_broken = self._manager.turn_soon
             self._subscription = context.kernel.subscribe(self._links.on_event)
             self._links.recall()
             self._manager.start()
@@ -201,7 +202,8 @@ class EniBackend(ABC):
     def _publish(self) -> float:
         """After each turn."""
         self._links.keep({each for lease in self._own_leases() if (each := self._wanted(lease)) is not None})
-        return self._publisher.publish(self._started.standing(), self._own_leases(), self._context.clock.now())
+        due_at = self._publisher.publish(self._started.standing(), self._own_leases(), self._context.clock.now())
+        return min(due_at, self._links.due_at)
 
     def _own_leases(self) -> Iterator[Lease]:
         return filter(self._is_own, self._context.ipam.leases())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from typing import NamedTuple
 
 from terway_edge.core.addresses import Address
@@ -64,6 +64,13 @@ class EniLinks:
         self._ready: dict[int, Wanted] = {}
         self._kept: frozenset[Wanted] = frozenset()
         self._fights = Fights()
+        self.left_broken: Callable[[], object] = lambda: None
+        """Called when something is left broken for a while: has `keep` called when `due_at` is over."""
+
+    @property
+    def due_at(self) -> float:
+        """When `keep` will mend what was left broken; infinite if nothing was."""
+        return self._fights.due_at()
 
     def recall(self) -> None:
         """Know the links that an earlier process made ready, as the kernel shows them: their events count before the
@@ -78,8 +85,8 @@ class EniLinks:
 
     def keep(self, wanted: Collection[Wanted]) -> None:
         """Those that pods are on, as far as they are known. What became known since the last call is looked at now,
-        and from then on at events."""
-        if not self._kept.issuperset(wanted):
+        and from then on at events; so is what was left to somebody who kept undoing it, once that was long enough."""
+        if self._fights.is_due(self._clock.now()) or not self._kept.issuperset(wanted):
             self.audit(wanted)
         self._kept = frozenset(wanted)
 
@@ -177,10 +184,14 @@ class EniLinks:
             if link is None or link.ifindex != ifindex:
                 self._forget(ifindex)
             # The kernel tells of an IPv6 address long after we set it, and not that it was us: look before anything.
-            elif self._is_whole(link, wanted) or not self._fights.may_repair(ifindex, self._clock.now()):
+            elif self._is_whole(link, wanted):
                 continue
+            elif not self._fights.may_repair(ifindex, self._clock.now()):
+                self.left_broken()
             elif self._apply(link, wanted):
                 self._forget(ifindex)
+            else:
+                self._fights.mended(ifindex, self._clock.now())
 
     def remove(self) -> None:
         """Remove rules, tables and addresses of ours; links stay up."""

@@ -4,10 +4,22 @@ from dataclasses import replace
 
 import pytest
 
+from terway_edge.core.addresses import Prefix
 from terway_edge.core.drift import BURST, TOLERATED
 from terway_edge.core.hookspecs import hookimpl
 from terway_edge.core.names import link_macs
-from terway_edge.core.plans import PROTO, FibRoute, LinkAddress, LinkSetting, Neighbour, RouteKind, Rule, Where
+from terway_edge.core.plans import (
+    COVER_METRIC,
+    PROTO,
+    FibRoute,
+    LinkAddress,
+    LinkSetting,
+    Neighbour,
+    RouteKind,
+    Rule,
+    Where,
+)
+from terway_edge.core.ports import Happening, KernelEvent
 from tests.agent.rig import HOST_ADDRESS
 
 
@@ -107,6 +119,36 @@ def test_a_route_that_no_pod_has_is_not_put_back(rig, odd):
     rig.kernel.foreign_remove(wrong)
     assert rig.kernel.snapshot() == whole
     assert rig.telemetry.repairs == {}
+
+
+OVER = FibRoute(Prefix.parse("10.2.0.0/24"), via=HOST_ADDRESS, link=1)
+COVER = FibRoute(Prefix.parse("10.0.0.0/28"), kind=RouteKind.UNREACHABLE, metric=COVER_METRIC)
+
+
+@pytest.mark.parametrize("route", [OVER._replace(proto=3), OVER._replace(table=300)])
+def test_what_becomes_of_routes_that_no_plugin_advertises_is_nobodys_concern(rig, route):
+    for _ in range(TOLERATED + 2):
+        rig.repair.on_event(KernelEvent(Happening.ROUTE_REMOVED, route))
+        rig.clock.advance(2 * BURST)
+    rig.clock.advance(2)
+    rig.repair.catch_up()
+    assert rig.pokes == 0
+
+
+@pytest.mark.parametrize("route", [OVER, COVER])
+def test_a_route_that_its_plugin_left_broken_is_compared_when_the_pause_is_over(rig, route):
+    """What advertises it has no clock that would wake it."""
+    for _ in range(TOLERATED + 2):
+        rig.repair.on_event(KernelEvent(Happening.ROUTE_REMOVED, route))
+        rig.clock.advance(2 * BURST)
+        rig.repair.catch_up()
+    assert rig.pokes == 0
+    rig.clock.advance(2)
+    for _ in range(3):
+        rig.repair.catch_up()
+    assert rig.pokes == 1
+    rig.repair.audit()
+    assert rig.conditions.all() == (), "its plugin tells of it"
 
 
 def test_a_fight_is_given_up_until_the_audit_and_told(rig):

@@ -18,7 +18,7 @@ from terway_edge.cluster.api.cache import Cache
 from terway_edge.core.addresses import Address
 from terway_edge.core.failpoints import NAMES, arm
 from terway_edge.eni.intents import IntentsFile, Memory
-from tests.failpoints import FailpointFile
+from tests.failpoints import FailpointFile, for_root
 
 ADDRESS = Address.parse("192.0.2.1")
 
@@ -53,6 +53,7 @@ FILES = {"bgp": (write_bgp, read_bgp), "eni": (write_eni, read_eni), "cache": (w
 POINTS = [name for name in NAMES if name.split(".")[0] in FILES]
 
 
+@for_root
 @pytest.mark.parametrize("name", POINTS)
 def test_t02_a_killed_writer_leaves_the_old_file_or_the_new(tmp_path: Path, name: str) -> None:
     file, _, moment = name.partition(".")

@@ -21,7 +21,7 @@ from terway_edge.backends.ens_eni import EnsEni
 from terway_edge.backends.terway import Terway
 from terway_edge.core.anti_spoofing import SourceGuard
 from terway_edge.core.cloud import AddressWish, CloudAccess, Limits
-from terway_edge.core.drift import BURST, TOLERATED
+from terway_edge.core.drift import BURST, PERSISTENT, TOLERATED, WINDOW
 from terway_edge.core.errors import Retry
 from terway_edge.core.host_ports import HostPorts
 from terway_edge.core.models import Bandwidth, Lease, Report, RouteSet, Sandbox, Selection, StopReason
@@ -204,8 +204,47 @@ def test_a_fight_about_an_eni_is_given_up_for_a_while_and_told(agent: Agent, pod
         agent.harness.clock.advance(2 * BURST)
     assert agent.kernel.dump(FibRoute, Where(table=table, family=4)) == []
     assert agent.reasons == {"LinkFight"}
-    agent.repair.audit()
-    assert agent.kernel.dump(FibRoute, Where(table=table, family=4)) != []
+    agent.harness.clock.advance(2)
+    agent.look()  # a clock that stands still wakes nobody
+    eventually(lambda: agent.kernel.dump(FibRoute, Where(table=table, family=4)) != [], "put back after the pause")
+
+
+@pytest.mark.parametrize("has_turn_within", [False, True])
+def test_a_fight_about_an_eni_that_is_given_up_has_its_turn_when_the_pause_is_over(
+    agent: Agent, pods: list[Plugged], has_turn_within: bool
+) -> None:
+    """The first fight may be ended by the turn that sees the ENI for the first time."""
+
+    def is_whole() -> bool:
+        return agent.kernel.dump(FibRoute, Where(table=table_of(LINKS[0]), family=4)) != []
+
+    def fight() -> None:
+        while is_whole():
+            agent.kernel.flush_routes(table=table_of(LINKS[0]))
+            agent.harness.clock.advance(2 * BURST)
+
+    fight()
+    agent.harness.clock.advance(2)
+    agent.look()
+    eventually(is_whole, "put back after the pause")
+    fight()
+    agent.harness.clock.advance(3)
+    if has_turn_within:
+        pod = agent.harness.plug().sandbox.pod_name
+        agent.look()
+        eventually(lambda: agent.harness.annotations.of("Pod", pod, "default"), "a turn within the pause")
+    agent.harness.clock.advance(1)
+    eventually(is_whole, "put back after the pause")
+
+
+def test_who_empties_the_table_of_an_eni_once_a_minute_is_told_in_the_end(agent: Agent, pods: list[Plugged]) -> None:
+    table = table_of(LINKS[0])
+    for _ in range(PERSISTENT):
+        assert agent.reasons == set()
+        agent.kernel.flush_routes(table=table)
+        assert agent.kernel.dump(FibRoute, Where(table=table, family=4)) != []
+        agent.harness.clock.advance(WINDOW)
+    assert agent.reasons == {"LinkFight"}
 
 
 DAMAGES = {

@@ -41,7 +41,8 @@ def test_pods_are_as_many_as_the_bound_enis_take_and_none_is_bound(tmp_path: Pat
 
 
 def test_a_node_without_a_bound_eni_is_told_how_to_bind_one(tmp_path: Path) -> None:
-    with node(EnsEni, tmp_path, partial(eni_cloud, features=ENS, enis=0)) as (harness, _clouds):
+    # With a floor the advice stays when the pod no longer waits.
+    with node(EnsEni, tmp_path, partial(eni_cloud, features=ENS, enis=0), min_pool_size=1) as (harness, _clouds):
         with pytest.raises(Retry, match="no ENI for pods is bound to the instance"):
             harness.allocate()
 

@@ -10,7 +10,7 @@ import pytest
 from terway_edge.backends.flannel_route import FlannelRoute
 from terway_edge.backends.flannel_route.fib import QUIET
 from terway_edge.core.addresses import Address, Prefix
-from terway_edge.core.drift import BURST, TOLERATED, WINDOW
+from terway_edge.core.drift import BURST, PERSISTENT, TOLERATED, WINDOW
 from terway_edge.core.models import RouteSet, StopReason
 from terway_edge.core.plans import PROTO, Change, FibRoute, Verb, Where
 from terway_edge.core.ports import Severity
@@ -137,6 +137,17 @@ def test_a_fight_is_reported_and_backed_off_from_and_ends(harness, steal):
     assert harness.hooks.report(NAME).in_sync
     steal()
     assert via_routes(harness) == whole, "after a quiet time repairs are prompt again"
+
+
+def test_who_does_it_once_a_minute_is_told_in_the_end(harness, steal):
+    whole = via_routes(harness)
+    for _ in range(PERSISTENT):
+        assert harness.hooks.report(NAME).in_sync
+        steal()
+        assert via_routes(harness) == whole
+        harness.clock.advance(WINDOW)
+    (condition,) = harness.hooks.report(NAME).conditions
+    assert condition.reason == "RouteFight"
 
 
 def test_a_stopped_plugin_repairs_nothing(harness, steal):

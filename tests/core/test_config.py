@@ -247,6 +247,18 @@ def test_the_schema_is_json_and_closed() -> None:
     assert found["$defs"]["Metrics"]["properties"]["address"]["default"] == "127.0.0.1"
 
 
+def test_the_schema_has_the_defaults_that_are_in_force() -> None:
+    found, shown = schema(), json.loads(load({"node_name": "n"}, {}).model_dump_json())
+    wrong = {}
+    for name, about in found["properties"].items():
+        fields = found["$defs"][about["$ref"].rpartition("/")[2]]["properties"] if "$ref" in about else {name: about}
+        values = shown[name] if "$ref" in about else shown
+        wrong |= {
+            key: field["default"] for key, field in fields.items() if field.get("default", values[key]) != values[key]
+        }
+    assert wrong == {}
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

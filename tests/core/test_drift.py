@@ -1,12 +1,13 @@
 """Fights: mend at once, unless somebody keeps undoing it; then ever more slowly, and say so."""
 
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terway_edge.core.drift import BACK_OFF_MAX, BURST, TOLERATED, WINDOW, Fights
+from terway_edge.core.drift import BACK_OFF_MAX, BURST, HOUR, LULL, PERSISTENT, TOLERATED, WINDOW, Fights
 
 FLUSH = 30  # repairs, each undone a moment later, until `ip route flush` finds nothing more
 
@@ -55,10 +56,13 @@ def test_what_was_left_broken_is_due_once_when_the_back_off_is_over():
     fights, now = Fights(), 0.0
     while fights.may_repair("route", now):
         assert not fights.is_due(now)
+        assert fights.due_at() == inf
         now += 1
+    assert fights.due_at() == now + 1
     assert not fights.is_due(now + 0.9)
     assert fights.is_due(now + 1)
     assert not fights.is_due(now + 1)
+    assert fights.due_at() == inf
 
 
 def test_a_fight_that_is_over_is_forgotten():
@@ -68,6 +72,52 @@ def test_a_fight_that_is_over_is_forgotten():
     assert fights.fought_over(10.0) == ["route"]
     assert fights.fought_over(10.0 + BACK_OFF_MAX + WINDOW + 1) == []
     assert fights.may_repair("route", 500.0)
+
+
+def mended_every(fights, pause, until):
+    """Whether each repair came at once, while somebody undoes the route this often."""
+    allowed = True
+    for number in range(int(until / pause) + 1):
+        allowed = allowed and fights.may_repair("route", number * pause)
+        fights.mended("route", number * pause)
+    return allowed
+
+
+@pytest.mark.parametrize("pause", [4, 60, 179])
+def test_a_fight_so_slow_that_each_repair_comes_at_once_is_told_all_the_same(pause):
+    assert mended_every(fights := Fights(), pause, HOUR)
+    assert fights.fought_over(HOUR) == ["route"]
+    assert fights.may_repair("route", HOUR + 1)
+
+
+def test_who_does_it_now_and_then_is_no_enemy():
+    """Configuration that is applied every few minutes, and a flush of half a minute every quarter of an hour."""
+    fights = Fights()
+    for moment in range(0, 10 * int(HOUR), 240):
+        fights.mended("route", float(moment))
+        assert fights.fought_over(float(moment)) == []
+    fights = Fights()
+    for flush in range(8):
+        for repair in range(300):
+            fights.mended("rule", flush * HOUR / 4 + repair / 10)
+        assert fights.fought_over(flush * HOUR / 4 + 30) == []
+
+
+def test_a_slow_fight_is_told_by_its_item_only_once():
+    fights = Fights()
+    for fifth in range(TOLERATED + 1):
+        fights.may_repair("route", fifth / 5)
+    for minute in range(-PERSISTENT + 1, 1):
+        fights.mended("route", minute * WINDOW)
+    assert fights.fought_over(5.0) == ["route"]
+
+
+def test_a_slow_fight_that_is_over_is_forgotten():
+    mended_every(fights := Fights(), WINDOW, HOUR)
+    assert fights.fought_over(HOUR + LULL) == ["route"]
+    assert fights.fought_over(HOUR + LULL + 1) == []
+    fights.mended("route", HOUR + LULL + 2)
+    assert fights.fought_over(HOUR + LULL + 2) == []
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 20) | st.floats(0, 2 * BURST)), max_size=80))

@@ -19,7 +19,9 @@ import terway_edge
 from terway_edge.core import failpoints
 from terway_edge.core.errors import Refused
 from terway_edge.core.failpoints import NAMES, VARIABLE, arm, reach
+from tests.failpoints import for_root
 
+pytestmark = for_root
 POINT = "store.append.before"
 SOURCES = Path(terway_edge.__file__).parent
 

@@ -97,6 +97,7 @@ class Fib:
             return
         key, now = key_of(wanted), self._clock.now()
         self._refusals.pop(key, None)
+        self._fights.mended(wanted.prefix, now)
         self.repairs += 1
         if key not in self._told_at or now - self._told_at[key] >= QUIET:
             self._told_at[key] = now
@@ -113,8 +114,8 @@ class Fib:
             Condition(
                 "RouteFight",
                 str(prefix),
-                "another process keeps removing this route; it is put back ever less often: find it with "
-                "'ip monitor route' and stop it",
+                "another process keeps removing this route; the oftener it does, the later it is put back: find it "
+                "with 'ip monitor route' and stop it",
             )
             for prefix in self._fights.fought_over(self._clock.now())
         ]
