@@ -30,7 +30,6 @@ IN_RUN = ("cni.sock", "heartbeat", ".heartbeat.tmp", "agent.lock", "leases.*")
 IN_STATE = ("leases.*", "bgp.json", "bgp.json.tmp", "eni.json", "eni.json.tmp")
 IN_SPOOL = ("*.del", "*.bad", "*.tmp", ".lock")
 IN_CACHE = ("*.json", ".*.tmp")
-IN_SCRATCH = ("*",)
 
 
 def uninstall_node(settings: Settings) -> Iterator[Told]:
@@ -62,7 +61,6 @@ def uninstall_node(settings: Settings) -> Iterator[Told]:
         spool, cache = settings.state_dir / "spool", settings.state_dir / "cluster"
         for directory, ours in (
             (spool, IN_SPOOL),
-            (cache / "client", IN_SCRATCH),
             (cache, IN_CACHE),
             (settings.state_dir, IN_STATE),
             (settings.run_dir, IN_RUN),

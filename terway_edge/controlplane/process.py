@@ -52,9 +52,8 @@ class ControlPlane:
         self.gauges = Gauges()
 
     async def run(self, ended: asyncio.Event) -> None:
-        scratch = self._settings.state_dir / "controlplane"
         agent = f"terway-edge-controlplane/{version('terway-edge')}"
-        transport = Transport(lambda: open_client(self._settings.cluster.kubeconfig, scratch, agent), self._timing)
+        transport = Transport(lambda: open_client(self._settings.cluster.kubeconfig, agent), self._timing)
         try:
             await transport.open()  # whether there are credentials at all; raises Refused
             await self._campaign(transport, ended)

@@ -21,7 +21,7 @@ from terway_edge.lab.sessions import Session
 from terway_edge.lab.steps import Step
 
 AWAY = 3.0  # seconds at least
-RETURN_LIMIT = 20.0  # seconds until everybody follows again; pauses between attempts become longer
+RETURN_LIMIT = 30.0  # seconds until everybody follows again: pauses grow, and a listing after a 410 is put off
 REBORN = ("node-2", "cloud-1")
 """Whose agents are killed, and start, while the server is away: a speaker and one on ENIs."""
 VISITED = (*REBORN, "node-3", "ens-1")

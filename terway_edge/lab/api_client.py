@@ -28,15 +28,14 @@ Answer = TypeVar("Answer")
 class ApiClient:
     """One request at a time, in a thread of its own. Raises LabError for what is not expected."""
 
-    def __init__(self, kubeconfig: Path, scratch: Path, netns: str = "") -> None:
-        """:param netns: where the API server is reached from; empty: the host.
-        :param scratch: a directory for what the kubeconfig has inside."""
+    def __init__(self, kubeconfig: Path, netns: str = "") -> None:
+        """:param netns: where the API server is reached from; empty: the host."""
         self._kubeconfig = kubeconfig
         self._thread = ThreadPoolExecutor(1)
         if netns:
             self._thread.submit(enter, netns).result()
         self._runner = self._thread.submit(asyncio.Runner).result()
-        self._transport = Transport(lambda: open_client(kubeconfig, scratch, "terway-edge-lab"), Timing())
+        self._transport = Transport(lambda: open_client(kubeconfig, "terway-edge-lab"), Timing())
 
     def get(self, path: str) -> Object | None:
         """None if there is no such thing."""

@@ -33,7 +33,7 @@ class ApiCluster:
     watches_secrets = False
 
     def __init__(self, server: ApiServer, layout: Layout) -> None:
-        self.client = ApiClient(server.kubeconfig, layout.api / "client", server.netns)
+        self.client = ApiClient(server.kubeconfig, server.netns)
         self._server = server
         self._made: set[str] = set()
         self._guard = Lock()  # nodes add pods side by side
@@ -143,7 +143,7 @@ def remove_made(layout: Layout) -> None:
         record = json.loads(layout.made.read_text())
     except FileNotFoundError:
         return
-    client = ApiClient(Path(record["kubeconfig"]), layout.api / "client")
+    client = ApiClient(Path(record["kubeconfig"]))
     try:
         for path in sorted(record["paths"], key=lambda path: "customresourcedefinitions" in path):
             client.delete(path)

@@ -50,9 +50,9 @@ def node_object(node: Host, labels: Mapping[str, str] | None = None) -> dict[str
     }
 
 
-def eni_config_object() -> dict[str, Any]:
+def eni_config_object(**more: str) -> dict[str, Any]:
     """Terway's ConfigMap, as the console writes it: where pods of each zone get their addresses, and how many are kept
-    ready."""
+    ready; and `more` of its keys."""
     eni_conf = {
         "version": "1",
         "max_pool_size": 5,
@@ -61,6 +61,7 @@ def eni_config_object() -> dict[str, Any]:
         "service_cidr": SERVICES,
         "vswitches": clouds.pod_vswitch_ids(),
         "ip_stack": "ipv4",
+        **more,
     }
     return {
         "apiVersion": "v1",

@@ -37,7 +37,7 @@ from tests.controlplane.test_peers import put_peer, say, status
 from tests.controlplane.world import CRD, conditions_of, put_agent, put_node, set_condition
 
 BASE = CRD.parents[1] / "base"
-FAST = Timing(first_pause=0.05, longest_pause=0.2, list_gap=0.0, short_lived=0.0)
+FAST = Timing(first_pause=0.05, longest_pause=0.2, list_gap=0.0, spread=0.02, short_lived=0.0)
 
 
 def until(condition: Callable[[], object], what: str, timeout: float = 15.0) -> None:

@@ -17,7 +17,7 @@ from terway_edge.controlplane.reign import Reign
 from terway_edge.testing.apiserver import Server, listen, write_kubeconfig
 from tests.controlplane.world import cluster, put_node
 
-FAST = Timing(first_pause=0.05, longest_pause=0.05, list_gap=0.0, short_lived=0.0)
+FAST = Timing(first_pause=0.05, longest_pause=0.05, list_gap=0.0, spread=0.02, short_lived=0.0)
 
 
 @dataclass(eq=False)
@@ -43,7 +43,7 @@ def test_a_mistake_in_one_controller_is_tried_again_and_holds_up_no_other(
 
     async def lead(url: str) -> Reign:
         write_kubeconfig(tmp_path / "kubeconfig", url)
-        transport = Transport(lambda: open_client(tmp_path / "kubeconfig", tmp_path, "test"), FAST)
+        transport = Transport(lambda: open_client(tmp_path / "kubeconfig", "test"), FAST)
         following = Following(transport, FAST, lambda: reign.on_change(), has_enis=False)
         reign = Reign(following, [bad, good], FAST, asyncio.get_running_loop().time)
         task = asyncio.create_task(reign.run())

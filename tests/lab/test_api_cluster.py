@@ -222,7 +222,7 @@ def test_an_api_server_that_is_gone_is_told_and_all_else_is_removed(world: World
 def test_refusals_name_what_was_asked(world: World, tmp_path: Path) -> None:
     path = tmp_path / "stranger.kubeconfig"
     write_kubeconfig(path, current_cluster(tmp_path / "given.kubeconfig")["server"], token="wrong")
-    client = ApiClient(path, tmp_path / "scratch")
+    client = ApiClient(path)
     try:
         with pytest.raises(LabError, match="answers 401 Unauthorized"):
             client.get("/api/v1/nodes")

@@ -45,7 +45,7 @@ def client(layout: Layout, server: ApiServer, netns: str, closing: ExitStack) ->
     path = layout.api / "agent.kubeconfig"
     token = yaml.safe_load(server.kubeconfig.read_text())["users"][0]["user"]["token"]
     write_kubeconfig(path, server.door(), token)
-    made = ApiClient(path, layout.api / "scratch", netns)
+    made = ApiClient(path, netns)
     closing.callback(made.close)
     return made
 

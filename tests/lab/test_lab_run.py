@@ -191,7 +191,7 @@ if os.environ.get("TERWAY_EDGE_FULL") == "1":  # the same as above, with one mor
             try:
                 wait_for(kubeconfig.exists, "the API server does not start")
                 content = run_lab("--pods", "1", "--chaos", "--kubeconfig", str(kubeconfig))
-                client = ApiClient(kubeconfig, tmp_path / "client")
+                client = ApiClient(kubeconfig)
                 paths = [f"/api/v1/{kind}" for kind in ("nodes", "pods", "secrets", "configmaps")]
                 left = [client.items(path) for path in (*paths, "/apis/coordination.k8s.io/v1/leases")]
                 client.close()

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -49,6 +50,7 @@ def _bare_parents() -> Iterator[None]:
 with _bare_parents():
     from kubernetes.aio import client as _client
     from kubernetes.aio import config as _config
+    from kubernetes.aio.config import kube_config as _kube_config
     from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
     _ApiClient, _Configuration = _client.ApiClient, _client.Configuration  # now: later the parents are missing
@@ -56,7 +58,6 @@ with _bare_parents():
 
 async def open_client(
     kubeconfig: Path | None,
-    scratch: Path,
     user_agent: str,
     service_account: Path = SERVICE_ACCOUNT,
     environ: Mapping[str, str] = os.environ,
@@ -64,7 +65,6 @@ async def open_client(
     """A client with the credentials of a kubeconfig's current context, or, without one, of the ServiceAccount whose
     files the kubelet mounts. Raises Refused.
 
-    :param scratch: directory for certificates and keys that a kubeconfig has inside.
     :param environ: where a Pod finds the API server's address.
     """
     configuration = _Configuration()
@@ -72,10 +72,12 @@ async def open_client(
     configuration.disable_strict_ssl_verification = True
     try:
         if kubeconfig is not None:
-            await _load_kubeconfig(kubeconfig, scratch, configuration)
+            with _no_files():
+                await _load_kubeconfig(kubeconfig, configuration)
+                client = _ApiClient(configuration)
         else:
             _load_service_account(configuration, service_account, environ)
-        client = _ApiClient(configuration)
+            client = _ApiClient(configuration)
     except Exception as error:  # noqa: BLE001 - the library raises what its parsers raise
         why = " ".join(str(error).split()) or type(error).__name__
         raise Refused(f"{kubeconfig or service_account}: {why}; {_REMEDY[kubeconfig is None]}") from None
@@ -83,19 +85,47 @@ async def open_client(
     return client
 
 
+# --- certificates and keys that a kubeconfig has inside -------------------------------------------------------------
+
+_memory: ContextVar[ExitStack | None] = ContextVar("_memory", default=None)
+"""Closes what a client that is being made reads; None where nobody makes one."""
+_in_file: Callable[[str | bytes, str | None, bool], str] = _kube_config._create_temp_file_with_content
+
+
+@contextmanager
+def _no_files() -> Iterator[None]:
+    """Within it, what the library would write to files is in memory: whoever is killed removes no file with a key."""
+    with ExitStack() as stack:
+        token = _memory.set(stack)
+        try:
+            yield
+        finally:
+            _memory.reset(token)
+
+
+def _in_memory(content: str | bytes, temp_file_path: str | None = None, force_recreate: bool = False) -> str:
+    """In place of the library's function: the name of something that can be read as a file (memfd_create(2)). TLS has
+    read it once there is a client."""
+    stack = _memory.get()
+    if stack is None:
+        return _in_file(content, temp_file_path, force_recreate)
+    descriptor = os.memfd_create("kubeconfig")
+    stack.callback(os.close, descriptor)
+    os.write(descriptor, content.encode() if isinstance(content, str) else content)
+    return f"/proc/self/fd/{descriptor}"
+
+
+_kube_config._create_temp_file_with_content = _in_memory
+
 _REMEDY = {
     True: "run the agent in a Pod with a ServiceAccount, or set cluster.kubeconfig",
     False: "set cluster.kubeconfig to a file that kubectl can use",
 }
 
 
-async def _load_kubeconfig(path: Path, scratch: Path, configuration: _client.Configuration) -> None:
+async def _load_kubeconfig(path: Path, configuration: _client.Configuration) -> None:
     path.stat()  # the library only logs that there is no such file
-    for directory in (scratch.parent, scratch):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    await _config.load_kube_config(
-        str(path), client_configuration=configuration, persist_config=False, temp_file_path=str(scratch)
-    )
+    await _config.load_kube_config(str(path), client_configuration=configuration, persist_config=False)
 
 
 def _load_service_account(configuration: _client.Configuration, files: Path, environ: Mapping[str, str]) -> None:

@@ -75,6 +75,7 @@ class Reflector:
         self._version = ""
         self._list_again_at = self._listed_at = float("-inf")
         self._pause = timing.first_pause
+        self._spread = timing.spread
         self._missing_since: float | None = None
         self.trouble: Trouble | None = None
         self.was_tried = False
@@ -91,7 +92,7 @@ class Reflector:
             except GoneError as error:
                 log.info("%s: list again: %s", self._resource.right, error)
                 self._version = ""
-                pause = 0.0  # the gap between listings is long enough
+                pause = self._scatter()
             except (ApiError, UnreachableError, MalformedError) as error:
                 pause = self._fail(error)
             except MsgspecError as error:
@@ -132,14 +133,18 @@ class Reflector:
             ("resourceVersion", self._version),
             ("timeoutSeconds", str(random.randint(timing.watch_least, timing.watch_most))),
         ]
-        began = now()
         told = False
         async with self._transport.lines(self._resource.path, query) as lines:
+            began = now()
             self._is_well()
-            async for line in lines:
-                self._take(self._projector.change(line))
-                self._pause = timing.first_pause
-                told = True
+            try:
+                async for line in lines:
+                    self._take(self._projector.change(line))
+                    self._pause = timing.first_pause
+                    told = True
+            finally:
+                if now() - began >= timing.short_lived:
+                    self._spread = timing.spread
         if not told and now() - began < timing.short_lived:
             raise UnreachableError("it ends every watch at once")
 
@@ -162,6 +167,11 @@ class Reflector:
         if self.trouble is not None:
             log.info("%s: followed again", self._resource.right)
         self._set_trouble(None)
+
+    def _scatter(self) -> float:
+        """Seconds until the listing that a 410 makes necessary."""
+        spread, self._spread = self._spread, min(self._spread * 2, self._timing.longest_spread)
+        return random.uniform(0.0, spread)
 
     def _fail(self, error: Exception) -> float:
         """Seconds until the next attempt."""

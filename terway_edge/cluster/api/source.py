@@ -150,9 +150,7 @@ class KubernetesApi:
             await asyncio.wait_for(self._ended.wait(), seconds)
 
     async def _live(self) -> None:
-        transport = Transport(
-            lambda: open_client(self._kubeconfig, self._directory / "client", self._user_agent), self._timing
-        )
+        transport = Transport(lambda: open_client(self._kubeconfig, self._user_agent), self._timing)
         denied: dict[str, Trouble] = {}
         listener = Listener(self._on_state, self._to_write.set, denied)
         follower = Follower(self._node, transport, Cache(self._directory), self._outbox, listener, self._timing)

@@ -18,6 +18,10 @@ class Timing:
     """Between whole listings: a watch at a version from the future, of a restored etcd, is silent for ever."""
     list_gap: float = 5.0
     """Between the beginnings of two listings of a resource, whatever happens."""
+    spread: float = 10.0
+    """Within so long after a 410 a listing begins, each node's at a moment of its own: an API server that lost what it
+    remembered says it to all of them at once. Twice as long after the next 410, and so on up to `longest_spread`."""
+    longest_spread: float = 120.0
     short_lived: float = 5.0
     """A watch that ended earlier, and told nothing, has failed."""
     first_pause: float = 0.5

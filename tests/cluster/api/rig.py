@@ -18,6 +18,7 @@ from tests.cluster.api.scripted import DEADLINE, ScriptedApi
 FAST = Timing(
     idle=5.0,
     list_gap=0.0,
+    spread=0.02,
     short_lived=0.0,
     first_pause=0.01,
     longest_pause=0.05,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import ssl
-import stat
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from terway_edge.agent.sources import open_source
 from terway_edge.cluster.api.failures import ApiError, UnreachableError
@@ -25,6 +27,7 @@ from terway_edge.core.config import Settings, load
 from terway_edge.core.errors import Refused
 from terway_edge.testing.apiserver import (
     ApiServer,
+    Certificate,
     Server,
     listen,
     self_signed,
@@ -49,13 +52,12 @@ class Pod:
         (self.files / "ca.crt").write_bytes(CERTIFICATE.certificate)
         self.rotate()
         self.environ = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.server.port)}
-        self.scratch = directory / "scratch"
 
     def rotate(self) -> None:
         (self.files / "token").write_text(self.api.tokens.add(AGENT))
 
     def transport(self) -> Transport:
-        return Transport(lambda: open_client(None, self.scratch, "ua", self.files, self.environ), FAST)
+        return Transport(lambda: open_client(None, "ua", self.files, self.environ), FAST)
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_a_certificate_of_another_authority_is_not_trusted(pod: Pod) -> None:
 
 def test_trap_17_a_pods_proxy_is_not_the_clusters_and_python_is_not_stricter_than_others(pod: Pod) -> None:
     async def look() -> tuple[object, int]:
-        client = await open_client(None, pod.scratch, "ua", pod.files, pod.environ)
+        client = await open_client(None, "ua", pod.files, pod.environ)
         flags = client.rest_client.ssl_context.verify_flags
         await client.close()
         return client.configuration.client_session_kwargs, flags & ssl.VERIFY_X509_STRICT
@@ -132,22 +134,74 @@ def test_without_service_account_there_is_nothing_to_ask_with(pod: Pod, missing:
     else:
         (pod.files / missing).unlink()
     with pytest.raises(Refused, match=f"{pod.files}: .*; run the agent in a Pod .* or set cluster.kubeconfig"):
-        asyncio.run(open_client(None, pod.scratch, "ua", pod.files, pod.environ))
+        asyncio.run(open_client(None, "ua", pod.files, pod.environ))
 
 
-def test_what_a_kubeconfig_has_inside_gets_on_disk_in_private(pod: Pod, tmp_path: Path) -> None:
-    """TLS of the standard library reads certificates from files."""
+ASK = """
+import asyncio, json, os, sys
+from pathlib import Path
+from terway_edge.cluster.api.library import open_client
+from terway_edge.cluster.api.timing import Timing
+from terway_edge.cluster.api.transport import Transport
+
+written = []
+def note(event, arguments):
+    if event == "open" and isinstance(arguments[0], str) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        written.append(arguments[0])
+sys.addaudithook(note)
+
+async def ask(path):
+    transport = Transport(lambda: open_client(path, "ua"), Timing())
+    answer = await transport.get("/api/v1/nodes")
+    await transport.close()
+    return json.loads(answer)["kind"]
+
+told = [asyncio.run(ask(Path(sys.argv[1]))) for _ in range(2)]
+links = [os.readlink(entry) for entry in os.scandir("/proc/self/fd") if os.path.islink(entry)]
+print(json.dumps([told, written, [link for link in links if "memfd" in link]]))
+"""
+
+
+@pytest.mark.parametrize("user", ["inside", "told by a program"])
+def test_what_a_kubeconfig_has_inside_gets_on_no_disk(tmp_path: Path, user: str) -> None:
+    """TLS of the standard library reads certificates and keys from files, and whoever is killed removes none."""
+    own = self_signed("agent")
+    mutual = CERTIFICATE.context()
+    mutual.verify_mode = ssl.CERT_REQUIRED
+    mutual.load_verify_locations(cadata=own.certificate.decode())
+    server = Server(ApiServer(), listen(), mutual)
+    server.start()
     path = tmp_path / "kubeconfig"
-    token = (pod.files / "token").read_text()
-    write_kubeconfig(path, pod.server.url, token=token, authority=CERTIFICATE.certificate)
-    source = KubernetesApi("n1", tmp_path / "state", path, "1", FAST)
+    write_kubeconfig(path, server.url, authority=CERTIFICATE.certificate)
+    document = yaml.safe_load(path.read_text())
+    document["users"][0]["user"] = as_program(tmp_path, own) if user != "inside" else as_text(own)
+    path.write_text(yaml.safe_dump(document))
+    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        assert source.load().in_sync
-        scratch = tmp_path / "state" / "cluster" / "client"
-        assert [stat.S_IMODE(each.stat().st_mode) for each in (scratch.parent, scratch)] == [0o700, 0o700]
-        assert {stat.S_IMODE(each.stat().st_mode) for each in scratch.iterdir()} == {0o600}
+        found = subprocess.run(
+            [sys.executable, "-c", ASK, str(path)], capture_output=True, text=True, env=environ, check=True
+        )
     finally:
-        source.close()
+        server.close()
+    told, written, open_memory = json.loads(found.stdout)
+    assert told == ["NodeList"] * 2
+    assert [each for each in written if each != os.devnull] == []
+    assert open_memory == []
+
+
+def as_text(own: Certificate) -> dict[str, object]:
+    return {
+        "client-certificate-data": b64encode(own.certificate).decode(),
+        "client-key-data": b64encode(own.key).decode(),
+    }
+
+
+def as_program(directory: Path, own: Certificate) -> dict[str, object]:
+    version = "client.authentication.k8s.io/v1"
+    status = {"clientCertificateData": own.certificate.decode(), "clientKeyData": own.key.decode()}
+    said = directory / "credential.json"
+    said.write_text(json.dumps({"kind": "ExecCredential", "apiVersion": version, "status": status}))
+    return {"exec": {"apiVersion": version, "command": "cat", "args": [str(said)]}}
 
 
 def test_credentials_that_are_missing_are_no_reason_to_forget_the_cache(pod: Pod, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ AGENTS = 20
 LEAVES, TIMING = 60.0, Timing()
 BACK = LEAVES + DAY
 LONGEST = TIMING.longest_pause * 1.2
+BOOKMARK = b'{"type": "BOOKMARK", "object": {"kind": "Node", "metadata": {"resourceVersion": "5"}}}'
 PAGE = b'{"metadata": {"resourceVersion": "5"}, "items": []}'
 
 
@@ -75,14 +76,36 @@ class Server:
             await asyncio.sleep(LEAVES - now)
             raise UnreachableError("the connection was reset")
         await asyncio.sleep(seconds)
-        yield b'{"type": "BOOKMARK", "object": {"kind": "Node", "metadata": {"resourceVersion": "5"}}}'
+        yield BOOKMARK
 
     def _asked(self) -> float:
         now = asyncio.get_running_loop().time()
         self.tries.append(now)
-        if LEAVES <= now < BACK:
+        if self._is_away(now):
             raise UnreachableError("connection refused")
         return now
+
+    def _is_away(self, now: float) -> bool:
+        return LEAVES <= now < BACK
+
+
+class Forgetful(Server):
+    """Never away; the first `times` watches end with 410 after so many seconds."""
+
+    def __init__(self, lasts: float, times: int) -> None:
+        super().__init__()
+        self._lasts, self._times = lasts, times
+
+    async def _quiet(self, seconds: float) -> AsyncIterator[bytes]:
+        self._times -= 1
+        if self._times >= 0:
+            await asyncio.sleep(self._lasts)
+            raise GoneError("too old resource version")
+        await asyncio.sleep(seconds)
+        yield BOOKMARK
+
+    def _is_away(self, now: float) -> bool:
+        return False
 
 
 class Nowhere:
@@ -149,10 +172,29 @@ def test_t55_an_agent_asks_at_its_own_moments_from_the_first_pause_on() -> None:
     assert max(thirds) - min(thirds) >= TIMING.first_pause / 2
 
 
-def test_t55_a_server_that_forgot_everything_is_listed_once_in_five_seconds_at_most() -> None:
-    """It even answers each watch for an hour with 410."""
+def test_t55_a_server_that_forgot_everything_is_listed_ever_less_often() -> None:
+    """It even answers each watch for a day with 410."""
     server = Server(forgets=BACK)
-    live([server], BACK + HOUR)
+    live([server], BACK + DAY)
     after = [at for at in server.lists if at >= BACK]
     assert min(gaps(after)) >= TIMING.list_gap == 5.0
-    assert HOUR / 6 < len(after) <= HOUR / 5 + 1
+    assert max(gaps(after)) <= TIMING.longest_spread
+    assert sum(at < BACK + 2 * 60 for at in after) >= 3, "the first are not far apart"
+    assert DAY / TIMING.longest_spread < len(after) <= 2.2 * DAY / TIMING.longest_spread
+
+
+def test_t55_who_all_lose_their_watch_at_the_same_moment_list_at_their_own() -> None:
+    """The API server began anew with an empty memory of what happened: 410 for all, while none was ever away."""
+    servers = [Forgetful(lasts=LEAVES, times=1) for _ in range(10 * AGENTS)]
+    live(servers, LEAVES + 10 * TIMING.spread)
+    again = [[at for at in server.lists if at >= LEAVES] for server in servers]
+    assert {len(each) for each in again} == {1}, "one that holds is enough"
+    assert max(at for [at] in again) <= LEAVES + TIMING.spread
+    each_second = Counter(int(at) for [at] in again)
+    assert max(each_second.values()) <= 2 * len(servers) / TIMING.spread
+
+
+def test_t55_a_watch_that_lasted_makes_the_next_410_the_first_again() -> None:
+    server = Forgetful(lasts=TIMING.short_lived, times=10_000)
+    live([server], HOUR)
+    assert max(gaps(server.lists)) <= TIMING.short_lived + TIMING.spread
