@@ -47,6 +47,13 @@ class AliyunClouds:
                 f"package {error.name} is missing, which nodes on {api.upper()} need: install terway-edge[cloud]"
             ) from error
 
+    def see_credentials(self, deadline: float) -> None:
+        """Raises CloudError if there are none to be had until then. Nothing says that the API takes them."""
+        from terway_edge.cloud.opening import open_credentials
+
+        settings = with_access(cloud_settings(self._settings), NO_ACCESS, self._environ)
+        open_credentials(settings, self._around()).current(deadline)
+
     def metadata(self) -> Metadata:
         from terway_edge.cloud.opening import open_metadata
 

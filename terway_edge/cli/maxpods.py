@@ -12,6 +12,7 @@ from terway_edge.cli.options import add_config_option, settings_of
 from terway_edge.core.errors import Refused
 
 PATIENCE = 60.0  # seconds
+ROLE_PATIENCE = 2.5  # seconds for a RAM role, which is on the same host or nowhere
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +32,13 @@ def run(arguments: argparse.Namespace) -> int:
     except CloudError as error:
         if error.action != ACTION:
             raise
-        # Of an ENS instance nothing was asked there but a RAM role, when there was no other credential.
-        advice = (
-            "ENS has no RAM roles: set cloud.credentials_path or ALIBABA_CLOUD_ACCESS_KEY_ID and ..._SECRET"
-            if arguments.ens
-            else "name an ENS instance with --ens"
-        )
-        raise Refused(f"{error}; {advice}") from None
+        if not arguments.ens:
+            raise Refused(f"{error}; name an ENS instance with --ens") from None
+        # Nothing was asked there but a RAM role, when there was no other credential.
+        raise Refused(
+            "there are no credentials to ask ENS with, whose instances have no RAM roles: "
+            f"set cloud.credentials_path or ALIBABA_CLOUD_ACCESS_KEY_ID and ..._SECRET ({error})"
+        ) from None
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -52,6 +53,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     clock = BootClock()
     clouds, deadline = AliyunClouds(settings, clock), clock.now() + PATIENCE
+    if arguments.ens:
+        clouds.see_credentials(clock.now() + ROLE_PATIENCE)
     cloud = clouds.open(Api.ENS if arguments.ens else Api.ECS, deadline)
     instance = cloud.instance(arguments.ens or clouds.metadata().instance(deadline).id, deadline)
     limits = cloud.limits(instance.type, deadline)
