@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from terway_edge.torture.case import LATER, Case, calm
 from terway_edge.torture.kubelet import AGAIN, Kubelet
 from terway_edge.torture.node import COOLDOWN
-from terway_edge.torture.script import Act
+from terway_edge.torture.script import SLOTS, Act
 from terway_edge.torture.shim import Answer
 
 PORTS = 30000
@@ -18,6 +18,7 @@ PORTS = 30000
 BURST, BURSTS = 4, 3
 """Pods at once, at least, and how often until there is room for one."""
 AT_ANSWER, ANSWER = "before its answer", "reply.before"
+RECORD = "store.append.before"
 ROLL_BACK = 2.0  # seconds after the caller went
 VALID, OLD_VALID = "cni.dev/valid-attachments", "cni.dev/attachments"
 REFUSED = (1, 4, 5, 6, 7, 8)
@@ -48,6 +49,28 @@ def delete(kubelet: Kubelet, act: Act) -> None:
         kubelet.delete(pod)
 
 
+def delete_halfway(kubelet: Kubelet, act: Act) -> None:
+    """Stopped when the release is about to be recorded: by then nothing leads to the pod's addresses, which are whose
+    comes next after that."""
+    pod = kubelet.some_pod(act.slot)
+    if pod is None:
+        return
+    began = time.monotonic()
+    kubelet.agent.arm(f"{RECORD} pause")
+    deleting = kubelet.shim.start("DEL", pod)
+    try:
+        kubelet.agent.wait_reached(RECORD)
+        ways = sorted(each for each in kubelet.node.reader.ways() if each[1] in pod.addresses)
+    finally:
+        kubelet.agent.arm("")
+    deleted = deleting.finish()
+    kubelet.expect(deleted.ok, f"of {pod.name}: {deleted}")
+    for what, address in ways:
+        kubelet.expect(False, f"the lease of {address} was about to be released before its {what} went")
+    kubelet.note_deleted(pod, began)
+    kubelet.remove(pod)
+
+
 def check(kubelet: Kubelet, act: Act) -> None:
     """Success exactly for pods that are there."""
     pod = kubelet.books.slots.get(act.slot)
@@ -76,6 +99,17 @@ def status(kubelet: Kubelet, act: Act) -> None:
     """While the agent serves, all is well, however many addresses are left."""
     answer = kubelet.shim.start("STATUS").finish()
     kubelet.expect(answer.ok, answer)
+
+
+def taken(kubelet: Kubelet, act: Act) -> None:
+    """An ADD that fails last of all, in the pod: its namespace has a link of that name already."""
+    pod = kubelet.new_pod(port=PORTS + SLOTS)
+    name, processes = pod.key[1], kubelet.node.processes
+    processes.must(["ip", "-n", pod.netns, "link", "add", name, "type", "veth", "peer", "name", "stranger"])
+    answer = kubelet.end_add(pod, kubelet.begin_add(pod))
+    kubelet.expect(not answer.ok, f"of {pod.name}, which has a link {name}: {answer}")
+    kubelet.expect_released([pod])
+    kubelet.give_up(pod, is_lost=act.dice[0] < 0.3)
 
 
 def cross(kubelet: Kubelet, act: Act) -> None:
@@ -200,9 +234,11 @@ def wrong(kubelet: Kubelet, act: Act) -> None:
 CASES: dict[str, Case] = {
     "ADD": calm(add, weight=8),
     "DEL": calm(delete, weight=5),
+    "DEL stopped halfway": calm(delete_halfway, weight=2),
     "CHECK": calm(check, weight=3),
     "GC": calm(collect, "all are there", "one is gone", "no list", weight=2),
     "STATUS": calm(status),
+    "ADD of a name that is taken": calm(taken, weight=2),
     "ADD crossing DEL": calm(cross, weight=2),
     "ADD of a new sandbox before DEL": calm(replace, weight=2),
     "burst": calm(burst),

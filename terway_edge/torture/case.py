@@ -26,6 +26,11 @@ class Case(NamedTuple):
     limit: float = SOON
     touches: bool = False
 
+    @property
+    def is_alone(self) -> bool:
+        """Nobody but the agent changes what is the agent's, and nothing keeps it from its work."""
+        return not (self.touches or self.variety.is_wild)
+
 
 def calm(run: Run, *details: str, weight: int = 1, limit: float = SOON, touches: bool = False) -> Case:
     """One that ends no process."""

@@ -29,6 +29,8 @@ from terway_edge.torture.node import TorturedNode
 WAY = {VPC: ("way", "169.254.9.1"), ENS_NETWORK: ("way", "169.254.9.2")}
 """The link between both networks: its name, and the address of its end."""
 FIRST_TABLE = 1000
+TRIM_AFTER = "3s"
+"""How long more addresses than wanted are idle until they go back to the cloud: pods must not lose theirs then."""
 DEFAULTS = "ip -j -4 route show table all proto 158 default"
 PRIMARY = "Primary"
 
@@ -59,7 +61,7 @@ class CloudyNode(TorturedNode):
         self._cluster = Manifests(layout.manifests)
         for node in cloud_nodes(layout):
             self._cluster.put(node)
-        self._cluster.put_object(ENI_CONFIG, eni_config_object())
+        self._cluster.put_object(ENI_CONFIG, eni_config_object(ip_pool_sync_period=TRIM_AFTER))
         self.cloud.wait_ready()
 
     def _join(self, networks: Mapping[str, str]) -> None:
@@ -88,7 +90,8 @@ class CloudyNode(TorturedNode):
 
     def faults(self) -> list[str]:
         """What the emulator finds wrong with what it was asked, and tables that lead nowhere."""
-        used = {self._tables.get(address, 0) for pod in self.books.live() for address in pod.addresses}
+        addresses = {address for pod in self.books.live() for address in pod.addresses}
+        used = {self._tables[address] for address in addresses & self._tables.keys()}  # of the others I6 tells
         shown = self.processes.must([*DEFAULTS.split()], netns=self.host.netns)
         there = {int(route["table"]) for route in json.loads(shown or "[]") if "linkdown" not in route["flags"]}
         nowhere = [f"table {table}, of live pods, has no default route" for table in sorted(used - there)]

@@ -69,6 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, metavar="S", help="which acts come in which order (default: any)")
     parser.add_argument("--node", choices=[*KINDS, "all"], default="all", help="which kind of node (default all)")
+    parser.add_argument(
+        "--closing", action="store_true", help="with --acts: end with the short calm part that ends a run by the clock"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, the table on stderr")
     parser.add_argument("--verbose", action="store_true", help="tell each act as it begins")
 
@@ -153,7 +156,7 @@ def _trial(arguments: argparse.Namespace, kind: str, seed: int, nodes: int, layo
     processes, is_over = Processes(token), _limit(arguments, nodes)
     if arguments.mode == RANDOM:
         node = EdgeNode(layout, processes, token) if kind == EDGE else CloudyNode(kind, layout, processes, token)
-        return Ordeal(node, seed, catalogue(kind), is_over, closes=not arguments.acts)
+        return Ordeal(node, seed, catalogue(kind), is_over, closes=arguments.closing or not arguments.acts)
     wide = WideEdgeNode(layout, processes, token)
     if arguments.mode == LOAD:
         return Load(wide, is_over)

@@ -13,6 +13,7 @@ from terway_edge.torture.shim import Answer
 
 AWAY_LIMIT = 10.0  # seconds that an ADD may take while there is no agent
 FROZEN = 0.6  # seconds; budget of calls to an agent that does not move
+WRITTEN = "store.append.after"
 STEPS = 0.03  # seconds; an ADD takes less
 
 
@@ -33,8 +34,30 @@ def kill(kubelet: Kubelet, act: Act) -> None:
     settle_add(kubelet, act, pod, answer)
 
 
+def resume(kubelet: Kubelet, act: Act) -> None:
+    """SIGKILL when an ADD's lease is written and nothing is plugged in; the runtime asks again for that sandbox."""
+    pod = kubelet.new_pod()
+    kubelet.agent.arm(f"{WRITTEN} pause")
+    adding = kubelet.begin_add(pod, budget=FROZEN)
+    try:
+        kubelet.in_vain = "" if kubelet.agent.comes_to(WRITTEN, FROZEN) else f"no lease for {pod.name}"
+    finally:
+        kubelet.agent.kill()
+        kubelet.agent.arm("")
+    answer = kubelet.end_add(pod, adding)
+    kubelet.expect(not answer.ok, f"of {pod.name}, whose agent was killed: {answer}")
+    kubelet.agent.start()
+    kubelet.agent.wait_ready()
+    answer = kubelet.end_add(pod, kubelet.begin_add(pod))
+    kubelet.expect(answer.ok or answer.code == AGAIN, f"of {pod.name}, for which a lease was written: {answer}")
+    settle_add(kubelet, act, pod, answer)
+
+
 def settle_add(kubelet: Kubelet, act: Act, pod: Pod, answer: Answer) -> None:
-    """The runtime gives up what failed, with a DEL or without; what came up takes a slot, if that is free."""
+    """The runtime gives up what failed, with a DEL or without; what came up takes a slot, if that is free. Before it
+    gives up it may ask again for the same sandbox: what is there already is refused."""
+    if not answer.ok and act.dice[3] < 0.5:
+        answer = kubelet.end_add(pod, kubelet.begin_add(pod))
     if not answer.ok:
         kubelet.give_up(pod, is_lost=act.dice[2] < 0.3)
     elif act.slot in kubelet.books.slots:
@@ -104,6 +127,7 @@ def two(kubelet: Kubelet, act: Act) -> None:
 
 CASES: dict[str, Case] = {
     "SIGKILL to the agent": wild(kill, weight=4),
+    "SIGKILL to the agent with a lease written": wild(resume),
     "no agent for a while": wild(away, weight=2),
     "SIGTERM to the agent": wild(upgrade, weight=2),
     "SIGSTOP to the agent": wild(freeze, weight=2),

@@ -22,16 +22,22 @@ DAMAGES = ("torn", "one bit", "zeroed", "empty", "gone", "garbage at the end", "
 
 
 def damage(kubelet: Kubelet, act: Act) -> None:
-    """While the agent is down its journal comes to harm: nobody loses or shares an address."""
+    """While the agent is down its journal comes to harm: nobody loses or shares an address, and it is kept aside."""
     kubelet.some_pod(act.slot)
     kubelet.agent.kill()
     journal = kubelet.node.journal
-    if act.detail == "gone":
-        journal.unlink()
-    else:
-        journal.write_bytes(damaged(journal.read_bytes(), act.detail, act.dice[0]))
+    content = damaged(journal.read_bytes(), act.detail, act.dice[0])
+    journal.unlink() if act.detail == "gone" else journal.write_bytes(content)
     kubelet.agent.start()
     kubelet.agent.wait_ready()
+    if shows(content, act.detail):
+        kept = [path.read_bytes() for path in journal.parent.glob(f"{journal.name}.damaged-*")]
+        kubelet.expect(content in kept, f"the damaged journal ({act.detail}) was taken for a sound one")
+
+
+def shows(content: bytes, how: str) -> bool:
+    """Whether a damaged journal can be told from a sound one: not if it ends too early, after a whole record."""
+    return how != "gone" and not (how == "torn" and content.endswith(b"\n"))
 
 
 def damaged(data: bytes, how: str, chance: float) -> bytes:

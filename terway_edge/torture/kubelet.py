@@ -33,6 +33,13 @@ class Kubelet:
         self.complaints: list[str] = []
         self.in_vain = ""
         """Why the last act met nothing that could break, if it did not."""
+        self.has_lost = False
+        """Whether a namespace went in it without a DEL, which only the agent's own comparisons can find."""
+
+    def begin_act(self) -> None:
+        """Forget what is about the one before."""
+        self.complaints.clear()
+        self.in_vain, self.has_lost = "", False
 
     def expect(self, is_so: bool, otherwise: object) -> None:
         if not is_so:
@@ -43,7 +50,8 @@ class Kubelet:
         keys, deadline = {pod.key for pod in pods}, time.monotonic() + within
         while (left := keys & self.node.reader.leases().keys()) and time.monotonic() < deadline:
             time.sleep(RETRY)
-        self.expect(not left, f"{', '.join(container for container, _ in left)}: leased {within:g} s after the end")
+        for container, _ in sorted(left):
+            self.expect(False, f"container {container} is leased still, {within:g} s after its DEL or its caller's end")
 
     # --- sandboxes -------------------------------------------------------------------------------------------------
 
@@ -54,8 +62,9 @@ class Kubelet:
         return pod
 
     def begin_add(self, pod: Pod, budget: float = 0.0) -> Call:
-        """An ADD whose end is for `end_add` to see."""
-        self.books.unsure.append(pod)
+        """An ADD whose end is for `end_add` to see; again for a sandbox of which one failed, perhaps."""
+        if pod not in self.books.unsure:
+            self.books.unsure.append(pod)
         return self.shim.start("ADD", pod, budget=budget)
 
     def end_add(self, pod: Pod, call: Call) -> Answer:
@@ -72,10 +81,12 @@ class Kubelet:
         return answer
 
     def delete(self, pod: Pod) -> Answer:
-        """DEL, which has to succeed; the namespace stays."""
+        """DEL, which has to succeed, and to have freed the lease by then if an agent is there; the namespace stays."""
         began = time.monotonic()
         answer = self.shim.start("DEL", pod).finish()
         self.expect(answer.ok, f"of {pod.name}: {answer}")
+        if answer.ok and self.agent.runs():
+            self.expect_released([pod])
         self.note_deleted(pod, began)
         return answer
 
@@ -99,6 +110,7 @@ class Kubelet:
     def lose(self, pod: Pod) -> None:
         """As a runtime that crashed: no DEL, the namespace goes."""
         began = time.monotonic()
+        self.has_lost = True
         self.remove(pod)
         self.note_deleted(pod, began)
 

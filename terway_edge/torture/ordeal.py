@@ -51,12 +51,12 @@ class Ordeal(Trial):
         if self._meter.is_measuring:
             yield Act(self.record.acts, MEASURE, END, 0, ())
         elif self._closes and not self.record.measured:
+            self.record.is_closing = True
             yield from closing(seed, self._varieties, self.record.acts + 1)
 
     def _try(self, act: Act) -> None:
         began = time.monotonic()
-        self._kubelet.complaints.clear()
-        self._kubelet.in_vain = ""
+        self._kubelet.begin_act()
         if act.case == MEASURE:
             if act.detail == BEGIN:
                 burst(self._kubelet, act._replace(dice=PEAK))
@@ -67,7 +67,7 @@ class Ordeal(Trial):
             case.run(self._kubelet, act)
         except LabError as error:
             self._kubelet.complaints.append(str(error))
-        took, found = self._judge.settle(case.limit)
+        took, found = self._judge.settle(case.limit, by_itself=case.is_alone and not self._kubelet.has_lost)
         if not found:
             found = self._kubelet.voices.judge(self._kubelet.books.live(), were_touched=case.touches)
         self._note(act, began, took, [*self._kubelet.complaints, *found])

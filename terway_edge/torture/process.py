@@ -20,7 +20,7 @@ from terway_edge.lab.errors import LabError
 from terway_edge.lab.processes import Processes
 
 READY_LIMIT = 30.0  # seconds
-STOP_LIMIT = 20.0  # seconds; the agent promises to drain within 10
+STOP_LIMIT = 30.0  # seconds that a pod has to end; the agent leaves after 26 whatever holds it
 RACE_LIMIT = 15.0  # seconds; a second agent waits some seconds for the first one to end
 POLL = 0.01
 TAIL = 30
@@ -83,11 +83,17 @@ class AgentProcess:
 
     def wait_reached(self, name: str) -> None:
         """Until somebody waits at a failpoint that is armed. Raises LabError if nobody comes."""
-        deadline = time.monotonic() + RACE_LIMIT
+        if not self.comes_to(name, RACE_LIMIT):
+            raise LabError(f"nobody came to failpoint {name}", look_at=str(self.log))
+
+    def comes_to(self, name: str, limit: float) -> bool:
+        """The same, in so many seconds; False if nobody does."""
+        deadline = time.monotonic() + limit
         while not self.reached(name):
             if time.monotonic() > deadline:
-                raise LabError(f"nobody came to failpoint {name}", look_at=str(self.log))
+                return False
             time.sleep(POLL)
+        return True
 
     def _reached_lines(self) -> list[str]:
         path = self._failpoints.with_name(self._failpoints.name + SUFFIX)
@@ -179,6 +185,10 @@ class AgentProcess:
             return bool(self.ask("status")["ready"])
         except LabError:
             return False
+
+    def repairs(self) -> int:
+        """How many things of its own it has put right since it began. Raises LabError."""
+        return sum(self.ask("status")["repairs"].values())
 
     def wait_ready(self) -> None:
         """Raises LabError if it ends, or is late."""

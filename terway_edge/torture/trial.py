@@ -55,6 +55,8 @@ class Record:
     history: deque[str] = field(default_factory=lambda: deque(maxlen=LINES))
     troubles: list[str] = field(default_factory=list)
     acts: int = 0
+    is_closing: bool = False
+    """It has come to the calm part that ends a run by the clock."""
     seconds: float = 0.0
     evidence: str = ""
     measured: list[str] = field(default_factory=list)
@@ -67,7 +69,7 @@ class Record:
     def replay(self) -> str:
         which = f"--mode {self.mode}" if self.mode else f"--node {self.kind} --seed {self.seed}"
         which += f" --rate {self.rate:g}" if self.rate else ""
-        return f"terway-edge torture {which} --acts {self.acts}"
+        return f"terway-edge torture {which} --acts {self.acts}{' --closing' if self.is_closing else ''}"
 
     def idle(self) -> list[str]:
         """Cases of which one try after the other met nothing: what they would break was not seen to hold."""

@@ -12,7 +12,7 @@ from terway_edge.core.failpoints import NAMES, _is_meant
 from terway_edge.torture.books import Books
 from terway_edge.torture.case import KINDS
 from terway_edge.torture.failing import details
-from terway_edge.torture.files import DAMAGES, damaged
+from terway_edge.torture.files import DAMAGES, damaged, shows
 from terway_edge.torture.measuring import leaks
 from terway_edge.torture.process import Usage
 from terway_edge.torture.report import as_json, as_text, verdict
@@ -77,6 +77,21 @@ def test_a_damage_changes_the_file(how, data, chance):
 def test_a_damage_is_one_that_the_store_tells_of():
     sound = b"".join([b"line\n"] * 3)
     assert replay(damaged(sound, "garbage at the end", 0.5), "boot").damage
+
+
+@pytest.mark.parametrize(
+    ("content", "how", "is_told"),
+    [
+        (b"one\n", "torn", False),
+        (b"one\ntw", "torn", True),
+        (b"", "torn", True),
+        (b"", "empty", True),
+        (b"one\n", "one bit", True),
+        (b"", "gone", False),
+    ],
+)
+def test_a_journal_that_ends_after_a_record_shows_no_damage(content, how, is_told):
+    assert shows(content, how) == is_told
 
 
 # --- failpoints ---------------------------------------------------------------------------------------------------
@@ -212,6 +227,13 @@ def test_a_soak_is_repeated_at_its_rate():
     made = Record("edge", 0, troubles=["x"], acts=5, mode="soak", rate=30.0)
     assert "again: terway-edge torture --mode soak --rate 30 --acts 5\n" in as_text([made]) + "\n"
     assert "--rate" not in Record("edge", 0, mode="load").replay
+
+
+def test_the_calm_part_that_ends_a_run_is_repeated_as_well():
+    assert (
+        Record("edge", 7, acts=5, is_closing=True).replay
+        == "terway-edge torture --node edge --seed 7 --acts 5 --closing"
+    )
 
 
 def test_a_run_that_measured_nothing_says_so():

@@ -17,11 +17,14 @@ from terway_edge.lab.processes import Processes, new_token
 from terway_edge.lab.teardown import tear_down
 from terway_edge.testing.oracle import check
 from terway_edge.testing.oracle.node import NodeReader
+from terway_edge.torture import others
 from terway_edge.torture.books import Books
+from terway_edge.torture.catalogue import catalogue
 from terway_edge.torture.cloudy import CloudyNode
 from terway_edge.torture.edge import FICKLE, EdgeNode
 from terway_edge.torture.judging import Judge
 from terway_edge.torture.kubelet import Kubelet
+from terway_edge.torture.script import Act
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -123,6 +126,16 @@ PLANTS = {
         "nft delete element {TABLE} sources4 {{ {LINKA} . {MACA} . {IPA} }}",
         "nft add element {TABLE} sources4 {{ {LINKA} . {MACA} . {IPA} }}",
     ),
+    "the node does not forward": (
+        "setting ip_forward = 0 is wrong",
+        "echo 0 > /proc/sys/net/ipv4/ip_forward",
+        "echo 1 > /proc/sys/net/ipv4/ip_forward",
+    ),
+    "a pod's link believes redirects": (
+        "setting {LINKA}/accept_redirects = 1 is wrong",
+        "echo 1 > /proc/sys/net/ipv4/conf/{LINKA}/accept_redirects",
+        "echo 0 > /proc/sys/net/ipv4/conf/{LINKA}/accept_redirects",
+    ),
     "a link of no lease": (
         "I4 link {GONE}",
         "ip link add {GONE} type veth peer name planted; ip link set {GONE} alias '{ALIAS}'",
@@ -183,6 +196,39 @@ def test_what_is_planted_in_the_kernel_is_named(edge, plant):
     named, *lines = (text.format(**words) for text in PLANTS[plant])
     told = edge.told_while(*([line] for line in lines))
     assert any(named in each for each in told), told
+
+
+def test_rules_that_let_everybody_pass_are_named(edge):
+    told = edge.told_while(["nft add rule inet terway_edge pod accept"], ["true"])
+    assert any("I2 " in each and "anti-spoofing" in each for each in told), told
+    assert edge.judge.settle(10.0)[1] == []
+
+
+def test_ways_to_a_pod_are_all_that_a_del_has_to_take_away(cloud):
+    pod = cloud.pods[0]
+    [address] = pod.addresses
+    kinds = {what for what, about in cloud.node.reader.ways() if about == address}
+    assert kinds == {"route", "rule", "permission to send", "port of the node"}
+
+
+ACTS = (
+    ("DEL stopped halfway", ""),
+    ("ADD of a name that is taken", ""),
+    ("SIGKILL to the agent with a lease written", ""),
+    ("path of a namespace gone for a while", ""),
+    ("somebody deletes a pod's link", "for a while"),
+    ("somebody removes", "settings of a pod's link"),
+)
+
+
+@pytest.mark.parametrize(("name", "detail"), ACTS)
+def test_a_sound_agent_passes_and_no_act_is_in_vain(cloud, monkeypatch, name, detail):
+    monkeypatch.setattr(others, "ROUNDS", 0.0)
+    case, kubelet = catalogue("cloud")[name], cloud.kubelet
+    kubelet.complaints.clear()
+    case.run(kubelet, Act(1, name, detail, 5, (0.9, 0.9, 0.9, 0.9)))
+    assert (kubelet.complaints, kubelet.in_vain) == ([], "")
+    assert cloud.judge.settle(case.limit, by_itself=case.is_alone)[1] == []
 
 
 def test_two_links_that_lead_to_one_address_are_named(edge):

@@ -7,6 +7,9 @@ import pytest
 
 from terway_edge.testing.oracle import Picture
 from terway_edge.torture.books import Books
+from terway_edge.torture.case import Case
+from terway_edge.torture.ordeal import Ordeal
+from terway_edge.torture.script import Variety
 from terway_edge.torture.trial import Record, Trial
 
 
@@ -19,6 +22,7 @@ class Node(SimpleNamespace):
         )
         super().__init__(
             agent=agent,
+            kind="edge",
             journal=directory / "leases.journal",
             shim=None,
             books=Books("x"),
@@ -83,3 +87,17 @@ def test_a_case_whose_tries_were_all_in_vain_is_told(ended):
 def test_a_torture_that_fails_by_itself_is_no_sound_run(ended, capsys):
     assert ended(fail) == ["the torture itself failed: KeyError('dst')"]
     assert "Traceback" in capsys.readouterr().err
+
+
+CASES = {"calm": Case(lambda *_: None), "wild": Case(lambda *_: None, Variety(is_wild=True))}
+
+
+def test_what_is_repeated_are_the_same_acts(tmp_path):
+    def ordeal():
+        return Ordeal(Node(tmp_path), 7, CASES, lambda done: done >= 9, closes=True)
+
+    one, other = ordeal(), ordeal()
+    acts = list(one._acts())
+    assert acts == list(other._acts())
+    assert len(acts) > 9
+    assert one.record.replay == "terway-edge torture --node edge --seed 7 --acts 9 --closing"

@@ -10,6 +10,9 @@ from terway_edge.testing.oracle.picture import Breach, Leases, Picture, PodRule,
 TO_POD, FROM_POD, MAIN = 512, 2048, 254
 """Priorities of a pod's rules on ENIs, and the main table (docs/explanation/architecture.md, "Datapath")."""
 
+OF_LINK = {"forwarding": "1", "rp_filter": "0", "accept_redirects": "0", "accept_source_route": "0"}
+"""Of the host's end of a pod's link: it forwards what comes by another way than it went, and believes no pod."""
+
 
 def check(picture: Picture) -> list[Breach]:
     """What does not hold, in the order of the invariants; empty if all is well."""
@@ -51,8 +54,10 @@ def exact_lease(picture: Picture) -> Iterator[Breach]:
             has = f"leases {_list(held)} and has {_list(picture.inside.get(key))} inside"
             yield Breach("I2", _text(key), has, "see what CHECK says, and 'ip address' in the pod's namespace")
         elif picture.sight and key not in picture.partial:
-            for missing in _missing(picture, picture.sight, key, held):
-                yield Breach("I2", _text(key), f"{missing} is missing", "see what CHECK and 'ip monitor' say of it")
+            wrong = [f"{missing} is missing" for missing in _missing(picture, picture.sight, key, held)]
+            wrong += [f"setting {each} is wrong" for each in _deviating(picture.sight.settings, link_name(key))]
+            for each in wrong:
+                yield Breach("I2", _text(key), each, "see what CHECK and 'ip monitor' say of it")
 
 
 def _missing(picture: Picture, sight: Sight, key: Key, held: frozenset[str]) -> Iterator[str]:
@@ -64,24 +69,35 @@ def _missing(picture: Picture, sight: Sight, key: Key, held: frozenset[str]) -> 
         return
     if not link.up:
         yield f"link {name} is down: carrier"
+    if picture.is_guarded and not sight.sources:
+        yield "anti-spoofing (the rules that ask for permissions to send, or the drop behind them)"
     for address in sorted(held):
         if (address, name) not in sight.routes:
             yield f"route to {address} over {name}"
         if (address, name, pod_mac) not in sight.neighbours:
             yield f"neighbour entry of {address} on {name} with {pod_mac}"
-        if picture.is_guarded and (address, name, pod_mac) not in sight.sources:
+        if picture.is_guarded and sight.sources and (address, name, pod_mac) not in sight.sources:
             yield f"permission to send from {address} on {name} with {pod_mac}"
         if key in (picture.ported or ()) and address not in sight.forwards:
             yield f"port of the node for {address}"
-        if picture.cloud is not None:
-            for rule in _rules(address, picture.cloud):
+        cloud = picture.cloud or {}
+        if address in cloud:  # what is of none of our ENIs I6 tells
+            for rule in _rules(address, cloud):
                 if rule not in sight.rules:
                     yield f"rule {rule[0]} of {address} with table {rule[3]}"
 
 
+def _deviating(settings: Mapping[str, str], link: str) -> Iterator[str]:
+    """Settings without which packets of a pod get lost, or do harm."""
+    wanted = {"ip_forward": "1", **{f"{link}/{name}": value for name, value in OF_LINK.items()}}
+    for name, value in wanted.items():
+        if (found := settings.get(name, value)) != value:
+            yield f"{name} = {found}"
+
+
 def _rules(address: str, cloud: Mapping[str, int]) -> tuple[PodRule, PodRule]:
     """Those that a leased address of an ENI has, and no others."""
-    return PodRule(TO_POD, False, address, MAIN), PodRule(FROM_POD, True, address, cloud.get(address, -1))
+    return PodRule(TO_POD, False, address, MAIN), PodRule(FROM_POD, True, address, cloud[address])
 
 
 def leases_are_live(picture: Picture) -> Iterator[Breach]:
@@ -96,6 +112,7 @@ def nothing_left(picture: Picture) -> Iterator[Breach]:
     sight = picture.sight
     if sight is None:
         return
+    cloud = picture.cloud or {}
     owners = {address: key for key, held in picture.leases.items() for address in held}
     leased = {address: link_name(key) for address, key in owners.items()}
     names = {link_name(key) for key in picture.leases}
@@ -117,7 +134,7 @@ def nothing_left(picture: Picture) -> Iterator[Breach]:
         *(
             (f"rule {each.priority} with table {each.table}", each.address)
             for each in sight.rules
-            if picture.cloud is not None and each.address in leased and each not in _rules(each.address, picture.cloud)
+            if each.address in cloud and each.address in leased and each not in _rules(each.address, cloud)
         ),
         *(("port of the node", address) for address in sight.forwards - leased.keys()),
         *(

@@ -9,8 +9,8 @@ from typing import Any
 
 from terway_edge.testing.oracle.picture import Source
 
-GUARD = "pod_in"
-"""The chain that sends what pods send to be looked at."""
+GUARD, LOOK = "pod_in", "pod"
+"""The chain that sends what pods send to be looked at, and the one that looks at it."""
 
 
 def forward_targets(text: str) -> Iterator[str]:
@@ -22,8 +22,10 @@ def forward_targets(text: str) -> Iterator[str]:
 
 
 def sources(text: str) -> Iterator[Source]:
-    """What pods may send from; nothing if no rule asks for it."""
-    if any(item["rule"]["chain"] == GUARD for item in _items(text) if "rule" in item):
+    """What pods may send from; nothing if no rule asks for it, or all the rest passes as well."""
+    rules = [item["rule"] for item in _items(text) if "rule" in item]
+    last = [word for rule in rules if rule["chain"] == LOOK for word in rule["expr"]][-1:]
+    if any(rule["chain"] == GUARD for rule in rules) and last == [{"drop": None}]:
         for name, elements in _elements(text, "set"):
             if name.startswith("sources"):
                 for element in elements:

@@ -10,15 +10,24 @@ from typing import Any
 
 from terway_edge.agent.records import Replay, replay
 from terway_edge.core.models import Lease
+from terway_edge.core.names import LINK_PREFIX
 from terway_edge.lab.errors import LabError
 from terway_edge.lab.processes import Processes
+from terway_edge.testing.oracle.invariants import OF_LINK
 from terway_edge.testing.oracle.picture import Leases, Picture, PoolBook, Sight
-from terway_edge.testing.oracle.sights import IP, parse
+from terway_edge.testing.oracle.sights import IP, SYSCTLS, parse
 
 JOURNAL = "leases.journal"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MARK, FAILED = "--next--", "--failed--"
-COMMANDS = (*IP, "nft -j list table inet terway_edge 2>/dev/null", f"conntrack -L 2>/dev/null || echo {FAILED}")
+OF_LINKS = " ".join(f"{SYSCTLS}conf/{LINK_PREFIX}*/{name}" for name in OF_LINK)
+SETTINGS = f"grep -H . {SYSCTLS}ip_forward {OF_LINKS} 2>/dev/null"
+COMMANDS = (
+    *IP,
+    SETTINGS,
+    "nft -j list table inet terway_edge 2>/dev/null",
+    f"conntrack -L 2>/dev/null || echo {FAILED}",
+)
 
 
 class NodeReader:
@@ -50,6 +59,17 @@ class NodeReader:
         rows = self._ask("leases")["leases"]
         return {(row["container"], row["ifname"]): frozenset(row["addresses"]) for row in rows}
 
+    def ways(self) -> set[tuple[str, str]]:
+        """What leads packets to or from addresses of pods, and which; the agent is not asked."""
+        *ip, settings, nft, _ = self.show()
+        sight = parse(ip, nft, settings=settings)
+        return {
+            *(("route", each.address) for each in sight.routes),
+            *(("rule", each.address) for each in sight.rules),
+            *(("permission to send", each.address) for each in sight.sources),
+            *(("port of the node", address) for address in sight.forwards),
+        }
+
     def show(self) -> list[str]:
         """What each of COMMANDS prints. No connections and no answer are not the same."""
         script = f"; echo {MARK}; ".join(COMMANDS)
@@ -76,7 +96,7 @@ def links(shown: list[str]) -> Iterator[tuple[str, int]]:
 
 
 def _sight(shown: list[str], told: set[str]) -> Sight:
-    *ip, nft, connections = shown
+    *ip, settings, nft, connections = shown
     words = (word.partition("=") for word in connections.split())
     tracked = {value for name, _, value in words if name in ("src", "dst")}
-    return parse(ip, nft, tracked & told)
+    return parse(ip, nft, tracked & told, settings)

@@ -54,7 +54,8 @@ class Source(NamedTuple):
 
 class Sight(NamedTuple):
     """What of ours the kernel has. `sources` is empty where no rule asks for them; `forwards` are the pods' addresses
-    that ports of the node lead to, `tracked` the addresses of connections it tracks."""
+    that ports of the node lead to, `tracked` the addresses of connections it tracks. `settings` are sysctls of IPv4 by
+    their name, of a link as `LINK/rp_filter`."""
 
     links: frozenset[PodLink]
     routes: frozenset[HostRoute]
@@ -63,6 +64,7 @@ class Sight(NamedTuple):
     sources: frozenset[Source] = frozenset()
     forwards: frozenset[str] = frozenset()
     tracked: frozenset[str] = frozenset()
+    settings: Mapping[str, str] = {}
 
 
 class PoolBook(NamedTuple):

@@ -28,6 +28,8 @@ IP = (
 )
 """The commands whose outputs `parse` takes."""
 
+SYSCTLS = "/proc/sys/net/ipv4/"
+
 Rows = list[dict[str, Any]]
 
 
@@ -59,10 +61,11 @@ def of_port(kernel: Kernel) -> Sight:
     )
 
 
-def parse(outputs: Iterable[str], nft: str = "", tracked: Iterable[str] = ()) -> Sight:
+def parse(outputs: Iterable[str], nft: str = "", tracked: Iterable[str] = (), settings: str = "") -> Sight:
     """Read the outputs of IP, in that order, and of `nft -j list table` with our table.
 
     :param tracked: addresses of connections that are tracked
+    :param settings: lines of sysctls, as `grep -H` prints those of /proc/sys
     """
     links, routes4, routes6, neighbours, rules4, rules6 = (json.loads(text or "[]") for text in outputs)
     return Sight(
@@ -81,7 +84,15 @@ def parse(outputs: Iterable[str], nft: str = "", tracked: Iterable[str] = ()) ->
         frozenset(sources(nft)),
         frozenset(forward_targets(nft)),
         frozenset(tracked),
+        dict(_settings(settings)),
     )
+
+
+def _settings(text: str) -> Iterator[tuple[str, str]]:
+    """Below net/ipv4, without `conf/`."""
+    for line in text.splitlines():
+        path, _, value = line.partition(":")
+        yield path.removeprefix(SYSCTLS).removeprefix("conf/"), value
 
 
 def _routes(rows: Rows) -> Iterator[HostRoute]:

@@ -35,6 +35,7 @@ def sight(book=None):
         frozenset(Source(address, link_name(key), link_macs(key)[1].hex(":")) for key, address in pairs),
         forwards=frozenset({"10.0.0.2", "fd00::2"}),
         tracked=frozenset({"10.0.0.3"}),
+        settings={"ip_forward": "1", f"{link_name(ONE)}/rp_filter": "0", "lo/rp_filter": "1"},
     )
 
 
@@ -126,6 +127,12 @@ DAMAGES = {
     "a rule is missing": ("I2", {"sight": lost("rules", PodRule(512, False, "10.0.0.2", 254))}),
     "a rule leads to another ENI": ("I2", {"cloud": {**CLOUD, "10.0.0.2": 1008}}),
     "a pod may not send": ("I2", {"sight": lost("sources", Source(*OWN_ENTRY))}),
+    "nobody looks at who sends": ("I2", {"sight": sight()._replace(sources=frozenset())}),
+    "the node does not forward": ("I2", {"sight": sight()._replace(settings={"ip_forward": "0"})}),
+    "a pod's link asks for the way back": (
+        "I2",
+        {"sight": sight()._replace(settings={f"{link_name(TWO)}/rp_filter": "1"})},
+    ),
     "a port of the node is closed": ("I2", {"sight": lost("forwards", "10.0.0.2")}),
     "a lease of no pod": ("I3", {"leases": MORE}),
     "a link of no lease": ("I4", {"sight": added("links", STRANGER)}),
@@ -164,6 +171,11 @@ def test_a_damaged_picture_is_flagged_by_its_invariant(damage):
 
 def test_every_invariant_has_a_damage():
     assert {invariant for invariant, _ in DAMAGES.values()} == {f"I{number}" for number in range(1, 9)}
+
+
+def test_of_an_address_that_the_cloud_has_taken_only_that_is_told():
+    taken = picture(cloud={address: table for address, table in CLOUD.items() if address != "fd00::3"})
+    assert found(taken) == [("I6", "fd00::3")]
 
 
 # --- what is allowed ----------------------------------------------------------------------------------------------
