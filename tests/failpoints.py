@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from terway_edge.core.failpoints import SUFFIX, VARIABLE
+
+for_root = pytest.mark.skipif(os.geteuid() != 0, reason="failpoints are turned on by a file of root's")
+"""For what turns them on in the fast subset, which whoever is not root runs too."""
 
 Point = tuple[str, int]
 """(name, the how-many-th time)."""

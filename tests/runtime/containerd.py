@@ -57,7 +57,10 @@ class Containerd:
 
     def start(self):
         self._process = self._world.start(PROGRAM, "--config", str(self._config), log=self._log, env=self._env)
-        self._cri.call("Version")
+        try:
+            self._cri.call("Version")
+        except CriError as error:
+            raise AssertionError(f"{PROGRAM} does not answer: {error}; {self._log.read_text()[-500:]}") from None
 
     def runs(self):
         return self._process.poll() is None
