@@ -27,7 +27,7 @@ GIVE_BACK = 60.0  # seconds
 def run(settings: Settings) -> int:
     """Be the agent until SIGTERM or SIGINT; the exit status."""
     core_files.leave_none()
-    heap.use_one_arena()
+    heap.prepare()
     failpoints.arm(os.environ)
     ended = end_on_signals()
     with ExitStack() as stack:

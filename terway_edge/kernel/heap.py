@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import ctypes
 
-M_ARENA_MAX = -8  # malloc.h of glibc
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # malloc.h of glibc
+LARGE = 32 << 10
 _LIBC = ctypes.CDLL(None)
 
 
-def use_one_arena() -> None:
-    """To be called before there are threads.
+def prepare() -> None:
+    """To be called before there are threads. Without it an agent grows by some MiB in ten thousands of pods.
 
     glibc gives threads arenas of their own, so that they need not wait for each other; ours wait for the interpreter
-    anyway. Requests go round the threads, and in each arena buffers come and go until its holes fit none of them: a few
-    MiB in ten thousands of pods.
+    anyway. Requests go round the threads, and in each arena buffers come and go until its holes fit none of them. So
+    there is one, and LARGE blocks are not taken from it: by itself the library does so with ever larger ones only.
     """
     mallopt = getattr(_LIBC, "mallopt", None)
     if mallopt is not None:
         mallopt(M_ARENA_MAX, 1)
+        mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 def give_back() -> None:

@@ -14,6 +14,7 @@ from terway_edge.lab.layout import netns_path
 from terway_edge.testing.oracle import Leases, Reuse
 
 IFNAME = "eth0"
+RECORDING = 0.05  # seconds in which a release is recorded
 
 
 @dataclass(eq=False, slots=True)
@@ -82,7 +83,9 @@ class Books:
             self._given_back[address] = (since, pod)
 
     def seen(self, leases: Leases, at: float) -> None:
-        """These were leased after `at`: whose pod went without a DEL has not begun to cool by then."""
+        """These were leased after `at`: whose pod went without a DEL has not begun to cool by then, or not long
+        before, for the agent looks at its clock and then records the release."""
+        at -= RECORDING
         for address, (since, pod) in self._given_back.items():
             if since < at and address in leases.get(pod.key, ()):
                 self._given_back[address] = (at, pod)

@@ -7,10 +7,10 @@ import pytest
 
 SCRIPT = """
 import ctypes, sys, threading
-from terway_edge.kernel.heap import use_one_arena
+from terway_edge.kernel.heap import prepare
 
 if sys.argv[1] == "one":
-    use_one_arena()
+    prepare()
 together = threading.Barrier(8)
 
 def allocate():
@@ -34,6 +34,33 @@ libc.fclose(ctypes.c_void_p(out))
 def test_threads_share_one_arena(how: str, is_one: bool) -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT, how], capture_output=True, text=True, check=True)
     assert (done.stdout.count("<heap nr=") == 1) == is_one, done.stdout
+
+
+MAPPED = """
+import ctypes, sys
+from terway_edge.kernel.heap import prepare
+
+class Info(ctypes.Structure):
+    _fields_ = [(str(number), ctypes.c_size_t) for number in range(10)]
+
+def mapped():
+    return getattr(libc.mallinfo2(), "3")  # hblks: blocks with a mapping of their own
+
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Info
+if sys.argv[1] == "prepared":
+    prepare()
+bytes(1 << 20)  # given back at once: by itself the library would take smaller ones from the heap from now on
+before = mapped()
+kept = bytes(100_000)
+print(mapped() - before)
+"""
+
+
+@pytest.mark.parametrize(("how", "count"), [("prepared", 1), ("as ever", 0)])
+def test_large_blocks_leave_no_holes(how: str, count: int) -> None:
+    done = subprocess.run([sys.executable, "-c", MAPPED, how], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == count
 
 
 HOLES = """
