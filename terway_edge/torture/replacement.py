@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Semaphore
 
 from terway_edge.cni import installer
 from terway_edge.torture.case import SOON
@@ -14,6 +15,7 @@ from terway_edge.torture.trial import Record, Say, Trial
 LANES = 3
 """Calls that run at the same time."""
 POLL = 0.001
+LOOK_UP = 0.1  # seconds
 
 
 class Replacement(Trial):
@@ -23,6 +25,7 @@ class Replacement(Trial):
         super().__init__(node, Record(node.kind, 0, mode="replace"))
         self._is_over = is_over
         self._gives_up = False
+        self._begun = Semaphore(0)  # calls
 
     def _go(self, say: Say) -> None:
         with ThreadPoolExecutor(1) as threads:
@@ -42,8 +45,10 @@ class Replacement(Trial):
         say(self.record.measured[-1])
 
     def _replace(self) -> None:
-        """An upgrade of the agent does the same, once."""
+        """An upgrade of the agent does the same, once. Each time a call has begun, however fast the disk is."""
         while not (self._is_over(self.record.acts) or self.record.troubles or self._gives_up):
+            if not self._begun.acquire(timeout=LOOK_UP):
+                continue
             shim = self._node.directory / "bin" / installer.TYPE
             shim.chmod(0o700)  # so that there is something to replace
             assert installer.install_shim(shim.parent).written
@@ -55,6 +60,7 @@ class Replacement(Trial):
             pod = self._kubelet.new_pod()
             for command in ("ADD", "DEL"):
                 call = self._kubelet.shim.start(command, pod)
+                self._begun.release()
                 while not call.is_done():
                     yield True
                 answer = call.finish()

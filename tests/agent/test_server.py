@@ -87,8 +87,8 @@ def test_the_socket_was_never_open_to_others(start, path):
 
 CALLER = """
 import os, sys
+from terway_edge.cni.wire import WireError, call  # while what root alone may read can be
 os.setgid(65534); os.setuid(65534)
-from terway_edge.cni.wire import WireError, call
 try:
     print(call(sys.argv[1], {"CNI_COMMAND": "STATUS"}))
 except WireError as error:
