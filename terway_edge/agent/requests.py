@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -78,20 +78,20 @@ def parse_request(environ: Mapping[str, str], stdin: bytes, netns_fd: int = -1) 
     missing = [name for name in REQUIRED[command] if not environ.get(name)]
     if missing:
         raise _bad_environment(f"missing: {' '.join(missing)} (needed for {command})")
-    sandbox = _sandbox(command, environ, netns_fd) if REQUIRED[command] else None
+    sandbox = _sandbox(command, environ, netns_fd) if REQUIRED[command] else {}
     conf = netconf.load(stdin)
     version = netconf.version(conf)
     _check_since(command, version)
     network = netconf.network(conf)
-    if sandbox is None:
+    if not sandbox:
         attachments = netconf.valid_attachments(conf) if command is Command.GC else None
         return CniRequest(command, network, version, valid_attachments=attachments)
-    pod = _pod(environ.get("CNI_ARGS", ""), netconf.cni_args(conf))
+    sandbox |= _pod(environ.get("CNI_ARGS", ""), netconf.cni_args(conf))
     if command is Command.DEL:
-        return CniRequest(command, network, version, replace(sandbox, **pod), netconf.prev_result_or_none(conf))
+        return CniRequest(command, network, version, Sandbox(**sandbox), netconf.prev_result_or_none(conf))
     annotations = netconf.pod_annotations(conf)
-    sandbox = replace(sandbox, bandwidth=netconf.bandwidth(conf, annotations), ports=port_mappings(conf), **pod)
-    return CniRequest(command, network, version, sandbox, netconf.prev_result(conf), annotations=annotations)
+    sandbox |= {"bandwidth": netconf.bandwidth(conf, annotations), "ports": port_mappings(conf)}
+    return CniRequest(command, network, version, Sandbox(**sandbox), netconf.prev_result(conf), annotations=annotations)
 
 
 def _command(environ: Mapping[str, str]) -> Command:
@@ -105,8 +105,8 @@ def _command(environ: Mapping[str, str]) -> Command:
         raise _bad_environment(f"CNI_COMMAND {netconf.shown(text)} is unknown, expected one of {known}") from None
 
 
-def _sandbox(command: Command, environ: Mapping[str, str], netns_fd: int) -> Sandbox:
-    """Without the pod's names. Raises Refused."""
+def _sandbox(command: Command, environ: Mapping[str, str], netns_fd: int) -> dict[str, Any]:
+    """Fields of Sandbox but for the pod's names. Raises Refused."""
     for name, find_problem in PROBLEMS.items():
         if problem := find_problem(environ[name]):
             raise _bad_environment(f"{name} {netconf.shown(environ[name])} {problem}")
@@ -116,7 +116,12 @@ def _sandbox(command: Command, environ: Mapping[str, str], netns_fd: int) -> San
         raise _bad_environment(f"CNI_NETNS {netconf.shown(netns)} {problem}")
     if problem:
         netns, netns_fd = "", -1
-    return Sandbox(environ["CNI_CONTAINERID"], environ["CNI_IFNAME"], netns, netns_fd=netns_fd)
+    return {
+        "container_id": environ["CNI_CONTAINERID"],
+        "ifname": environ["CNI_IFNAME"],
+        "netns": netns,
+        "netns_fd": netns_fd,
+    }
 
 
 def _container_id_problem(text: str) -> str:
@@ -131,9 +136,14 @@ def _ifname_problem(text: str) -> str:
     if len(text) > IFNAME_LIMIT:
         return f"has {len(text)} characters, at most {IFNAME_LIMIT} are allowed"
     # The kernel would expand '%d' to a number of its own choice.
-    if text in (".", "..") or any(char in "/:%" or not "!" <= char <= "~" for char in text):
+    if text in (".", "..") or not _is_graphic(text) or any(char in text for char in "/:%"):
         return "is no usable link name: '.', '..', '/', ':', '%', blanks and characters beyond ASCII are refused"
     return ""
+
+
+def _is_graphic(text: str) -> bool:
+    """Whether it is of printable ASCII characters without blanks."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _netns_problem(text: str) -> str:
@@ -163,7 +173,7 @@ def _pod(cni_args: str, conf_args: Mapping[str, str]) -> dict[str, Any]:
     pairs = {**_pairs(cni_args), **conf_args}
     names = {POD_ARGUMENTS[key]: value for key, value in pairs.items() if POD_ARGUMENTS.get(key)}
     for pod_field, value in names.items():
-        if len(value) > NAME_LIMIT or not all("!" <= char <= "~" for char in value):
+        if len(value) > NAME_LIMIT or not _is_graphic(value):
             raise _bad_environment(f"CNI_ARGS: {pod_field} {netconf.shown(value)} is no name of a Kubernetes object")
     return names
 
