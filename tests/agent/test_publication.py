@@ -1,6 +1,8 @@
 """The CNI configuration is kept as it is, and what comes before it is told and taken back."""
 
 import json
+import os
+import time
 
 import pytest
 
@@ -52,8 +54,31 @@ def damage_directory(node):
     return node.conf / NAME
 
 
-@pytest.mark.parametrize("damage", [damage_shim, damage_conf, damage_directory])
-def test_what_others_take_away_is_put_back(node, caplog, damage):
+def damage_conf_alike(node):
+    conf = node.conf / NAME
+    conf.write_bytes(conf.read_bytes().replace(b"terway-edge", b"terway-ed9e"))
+    return conf
+
+
+def damage_mode(node):
+    (node.conf / NAME).chmod(0o600)
+    return node.conf / NAME
+
+
+def settle(node):
+    """As an hour later, with all looked at since."""
+    node.publication.keep()
+    for path in (node.conf, *node.conf.iterdir(), *node.bin.iterdir()):
+        os.utime(path, (time.time() - 3600,) * 2)
+    node.publication.keep()
+    assert node.publication._seen == node.publication._look()
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+@pytest.mark.parametrize("damage", [damage_shim, damage_conf, damage_directory, damage_conf_alike, damage_mode])
+def test_what_others_take_away_is_put_back(node, caplog, damage, is_settled):
+    if is_settled:
+        settle(node)
     content = {path: path.read_bytes() for path in (node.bin / "terway-edge", node.conf / NAME)}
     damaged = damage(node)
     node.publication.keep()
@@ -129,3 +154,13 @@ def test_a_file_system_that_refuses_is_told_as_well(node):
     obstacle.rmdir()
     node.publication.keep()
     assert node.told() == []
+
+
+def test_another_configuration_that_is_mended_in_place_is_read_again(node):
+    rival = node.conf / "00-other.conflist"
+    rival.write_text("{")
+    settle(node)
+    assert [reason for reason, _ in node.told()] == ["CniConfigUnreadable"]
+    rival.write_text('{"name": "x", "plugins": [{"type": "x"}]}')
+    node.publication.keep()
+    assert [reason for reason, _ in node.told()] == ["CniConfigOfOthers"]
